@@ -3,9 +3,10 @@
  * worker.c - see worker.h. Two queues and a list of what is done, under one lock that is never held
  * across a call that blocks.
  *
- * There are never fewer threads than jobs that could run, up to the bound: a thread is made when
- * more jobs wait than threads are idle, and ends when it has had nothing to do for a while, unless
- * it is the last.
+ * There are never fewer threads than jobs that could run, up to the bound: a job that its key's
+ * share lets run wakes an idle thread, or has one made. One beyond the share wakes nobody: the
+ * threads that have the share come to it. A thread ends when it has had nothing to do for a while,
+ * unless it is the last. The loop is woken for the first job that is done, and takes all.
  */
 #include "keeper/worker.h"
 
@@ -17,6 +18,7 @@
 #include <time.h>
 
 #include "util/clock.h"
+#include "util/macros.h"
 #include "util/thread.h"
 
 #define IDLE_SEC 10
@@ -36,6 +38,7 @@ struct worker {
 	bool stop; /* under @lock, as all below */
 	unsigned int n_threads;
 	unsigned int n_idle;
+	unsigned int n_woken; /* of the idle ones: they have not come to it yet */
 	unsigned int n_queued;
 	bool running[WORKER_THREADS];	      /* a job, which has */
 	uint64_t running_key[WORKER_THREADS]; /* this key */
@@ -75,12 +78,30 @@ static struct job *queue_pop(struct queue *q)
 	return job;
 }
 
-static bool has_its_share(const struct worker *w, uint64_t key)
+static unsigned int count_running(const struct worker *w, uint64_t key)
 {
 	unsigned int n = 0;
 
-	for (size_t i = 0; key && i < WORKER_THREADS; i++)
+	for (size_t i = 0; i < WORKER_THREADS; i++)
 		n += w->running[i] && w->running_key[i] == key;
+	return n;
+}
+
+static bool has_its_share(const struct worker *w, uint64_t key)
+{
+	return key && count_running(w, key) >= WORKER_THREADS_OF_KEY;
+}
+
+/* With those that wait, the share of the key is used up. */
+static bool will_have_its_share(const struct worker *w, uint64_t key)
+{
+	const struct queue *queues[] = { &w->urgent, &w->bulk };
+	unsigned int n = key ? count_running(w, key) : 0;
+
+	for (size_t i = 0; key && i < ARRAY_SIZE(queues); i++)
+		for (const struct job *job = queues[i]->first; job && n < WORKER_THREADS_OF_KEY;
+		     job = job->next)
+			n += job->key == key;
 	return n >= WORKER_THREADS_OF_KEY;
 }
 
@@ -99,6 +120,7 @@ static struct job *next_of(struct worker *w, struct queue *q)
 static void run(struct worker *w, struct job *job)
 {
 	static const uint64_t one = 1;
+	bool first;
 	size_t i = 0;
 
 	while (w->running[i])
@@ -110,9 +132,11 @@ static void run(struct worker *w, struct job *job)
 	job->run(job);
 	pthread_mutex_lock(&w->lock);
 	w->running[i] = false;
+	first = !w->done.first;
 	queue_push(&w->done, job);
 	/* cannot fail but by overflow, and then the loop is awake anyway */
-	(void)!write(w->eventfd, &one, sizeof(one));
+	if (first)
+		(void)!write(w->eventfd, &one, sizeof(one));
 }
 
 /* False: there was nothing to do for long. */
@@ -126,6 +150,7 @@ static bool wait_for_job(struct worker *w)
 	w->n_idle++;
 	r = pthread_cond_timedwait(&w->wake, &w->lock, &until);
 	w->n_idle--;
+	w->n_woken -= w->n_woken > 0;
 	return r == 0 || w->n_queued || w->n_threads == 1;
 }
 
@@ -264,14 +289,19 @@ bool worker_withdraw(struct worker *w, struct job *job)
 
 void worker_submit(struct worker *w, struct job *job)
 {
+	bool runs;
+
 	job->busy = true;
 	job->began_usec = 0;
 	pthread_mutex_lock(&w->lock);
+	runs = !will_have_its_share(w, job->key);
 	queue_push(job->urgent ? &w->urgent : &w->bulk, job);
 	w->n_queued++;
-	/* if there can be no more of them, those that there are will come to it */
-	if (w->n_queued > w->n_idle && w->n_threads < WORKER_THREADS)
-		add_thread(w);
-	pthread_cond_signal(&w->wake);
+	if (runs && w->n_idle > w->n_woken) {
+		w->n_woken++;
+		pthread_cond_signal(&w->wake);
+	} else if (runs && w->n_threads < WORKER_THREADS) {
+		add_thread(w); /* else those that there are come to it */
+	}
 	pthread_mutex_unlock(&w->lock);
 }

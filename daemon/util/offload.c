@@ -135,7 +135,7 @@ static void *serve(void *userdata)
 {
 	struct offload *o = userdata;
 	struct offload_task *t;
-	bool last;
+	bool last, first;
 
 	pthread_mutex_lock(&o->lock);
 	while (!o->stopped) {
@@ -154,8 +154,10 @@ static void *serve(void *userdata)
 		pthread_mutex_lock(&o->lock);
 		t->user->running--;
 		o->running--;
+		first = STAILQ_EMPTY(&o->out);
 		STAILQ_INSERT_TAIL(&o->out, t, queue);
-		eventfd_write(o->out_fd, 1);
+		if (first) /* the loop takes all that are out */
+			eventfd_write(o->out_fd, 1);
 	}
 	last = !--o->threads && o->freed;
 	pthread_mutex_unlock(&o->lock);
