@@ -96,9 +96,9 @@ static const char *told_revocation(struct app *a, struct proxy *k, struct region
 	switch ((enum keeper_type)m->type) {
 	case KEEPER_REVOCATION:
 		take_asker(e, v);
-		log_revocation(a, k, r, v);
 		step_revocation(a, r, REGION_REVOKED, v);
 		app_skip_frozen(a, m->region);
+		log_revocation(a, k, r, v); /* who is asked does not wait for that */
 		return NULL;
 	case KEEPER_FENCED:
 		if (v->late)

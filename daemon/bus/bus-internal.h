@@ -46,6 +46,8 @@ struct found_session {
 	struct session_view view; /* but for methods of the interface, which look for themselves */
 };
 
+TAILQ_HEAD(news_queue, region_news);
+
 struct bus {
 	sd_bus *connection;
 	struct intake *intake;
@@ -77,8 +79,9 @@ struct bus {
 	uint64_t checked_received; /* @listing_received, of the last one that was answered */
 	LIST_HEAD(, client) lost;
 	LIST_HEAD(, client) subscribers;
-	TAILQ_HEAD(, region_news)
-	news; /* changes that are told when they are due, which is in this order */
+	struct news_queue
+		news; /* changes that are told when they are due, which is in this order */
+	struct news_queue news_due; /* those that are told as soon as nothing else is to be said */
 	TAILQ_HEAD(, client_user)
 	listing_users; /* who waits for a list; whose turn is next is first */
 	struct found found;

@@ -213,6 +213,7 @@ int bus_new(struct bus **ret, struct event_base *base, const char *address, stru
 	LIST_INIT(&b->lost);
 	TAILQ_INIT(&b->listing_users);
 	TAILQ_INIT(&b->news);
+	TAILQ_INIT(&b->news_due);
 	r = connect_bus(b, base, address);
 	if (r >= 0)
 		r = watch(b);
@@ -523,6 +524,7 @@ static void tell_news(struct bus *b, const struct region_view *v)
 		 &changed);
 }
 
+/* Not at once: whoever waits for an answer or is asked for his is told before. */
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed)
 {
 	struct region_news *news = v->news;
@@ -531,22 +533,25 @@ void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t chang
 	news->changed |= changed;
 	if (news->queued)
 		return;
-	if (now - news->told_usec >= NEWS_USEC) {
-		tell_news(b, v);
-		return;
-	}
 	news->region = v->region->id;
-	news->due_usec = now + NEWS_USEC;
 	news->queued = true;
-	TAILQ_INSERT_TAIL(&b->news, news, news);
+	news->due_usec = now - news->told_usec >= NEWS_USEC ? 0 : now + NEWS_USEC;
+	TAILQ_INSERT_TAIL(news->due_usec ? &b->news : &b->news_due, news, news);
 }
 
 void bus_forget_changes(struct bus *b, struct region_news *news)
 {
 	if (news->queued)
-		TAILQ_REMOVE(&b->news, news, news);
+		TAILQ_REMOVE(news->due_usec ? &b->news : &b->news_due, news, news);
 	news->queued = false;
 	news->changed = 0;
+}
+
+static struct region_news *next_news(const struct bus *b)
+{
+	struct region_news *due = TAILQ_FIRST(&b->news_due);
+
+	return due ? due : TAILQ_FIRST(&b->news);
 }
 
 /* What is due is told, no longer than a slice. Returns when the next is. */
@@ -556,7 +561,7 @@ static uint64_t news_work(struct bus *b)
 	struct region_news *news;
 	struct region_view v;
 
-	while ((news = TAILQ_FIRST(&b->news)) && news->due_usec <= now) {
+	while ((news = next_news(b)) && news->due_usec <= now) {
 		if (now - began >= NEWS_SLICE_USEC)
 			return 0;
 		if (b->handlers->view_region(b->userdata, news->region, &v))
@@ -583,7 +588,7 @@ static int build_asked(sd_bus_message *m, const struct region_view *v, const voi
 
 void bus_tell_asked(struct bus *b, const struct region_view *v)
 {
-	tell_news(b, v);
+	/* blocks wait for the answer; what else is new about the region comes after it */
 	tell_all(b, RDMAREG_REGION_INTERFACE, "RevocationRequested", build_asked, v, NULL);
 }
 

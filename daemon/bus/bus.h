@@ -167,7 +167,7 @@ struct region_text {
 struct region_news {
 	uint64_t region;
 	uint64_t told_usec;
-	uint64_t due_usec;
+	uint64_t due_usec; /* 0: as soon as nothing else is to be said */
 	uint32_t changed;
 	bool queued;
 	TAILQ_ENTRY(region_news) news;

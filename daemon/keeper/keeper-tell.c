@@ -194,10 +194,15 @@ void tell_asked(struct kregion *r, const struct endpoint_peer *only)
 		.generation = r->generation,
 	};
 
-	/* peers first: their way is the longer one */
-	tell_peers(r, only, &m);
-	if (!only)
+	/*
+	 * the daemon first: the packet leaves at once, while a send to a peer may be carried out
+	 * whole before it returns (soft RoCE), and both sides answer meanwhile
+	 */
+	if (!only) {
 		session_tell(r->keeper->session, &k);
+		session_flush(r->keeper->session);
+	}
+	tell_peers(r, only, &m);
 }
 
 void tell_settled(struct kregion *r, uint64_t revocation, enum revocation_outcome outcome,
@@ -313,10 +318,10 @@ void tell_registered(struct kregion *r)
 {
 	if (!r->registration.connection)
 		return;
-	log_info("region %" PRIu64 ": %s, %" PRIu64 " bytes at %" PRIu64 ", %s, %s", r->id,
-		 r->access ? "rw" : "r", r->mapping->length, r->mapping->offset,
-		 r->path[0] ? r->path : "?", r->mode_reason);
 	tell_region(r, &r->registration);
 	r->announced = true;
 	r->registration = (struct operation){ 0 };
+	log_info("region %" PRIu64 ": %s, %" PRIu64 " bytes at %" PRIu64 ", %s, %s", r->id,
+		 r->access ? "rw" : "r", r->mapping->length, r->mapping->offset,
+		 r->path[0] ? r->path : "?", r->mode_reason);
 }

@@ -92,6 +92,7 @@ int main_run(int argc, char *argv[], int (*prepare)(struct keeper *k))
 		return EXIT_FAILURE;
 	}
 	r = run(base, k, prepare);
+	session_flush(k->session); /* the loop does not come to it any more */
 	if (keeper_is_stuck(k))
 		_exit(r);
 	keeper_free(k);

@@ -5,6 +5,9 @@
  * A connection can end in the middle of any call (the daemon does not read, or reads nonsense). It
  * is then closed at once, but the owner hears of it from the loop, so that nobody is surprised in
  * the middle of something.
+ *
+ * What is to be said leaves when the loop has done what it is about, all of it with one call: the
+ * daemon is woken once for many, and what the kernel waits for is done before it is told.
  */
 #include "keeper/session.h"
 
@@ -22,7 +25,8 @@
 #define REQUESTS_PER_WAKE 32
 #define ANSWERS_MAX \
 	256 /* that wait to be read before no more is asked of us; a list is one answer of many packets */
-#define FDS_MAX 16 /* room to receive, and so to close, more than anybody may send */
+#define SENT_AT_ONCE 32 /* packets that leave with one call */
+#define FDS_MAX 16	/* room to receive, and so to close, more than anybody may send */
 
 struct packet {
 	struct packet *next;
@@ -38,6 +42,7 @@ struct session {
 	int listen_fd;
 	struct event *listen_event;
 	struct event *changed_event;
+	struct event *flush_event;
 	uint64_t told_connection; /* 0: that there is none */
 
 	int fd; /* of the connection, or -1 */
@@ -52,6 +57,7 @@ struct session {
 	size_t events_max;
 	bool missed; /* events were dropped: KEEPER_RESYNC is to be said once everything else is */
 	bool held;   /* nothing is read until answers have been */
+	bool full;   /* the socket */
 };
 
 static const char *check_register(const struct keeper_region *r)
@@ -160,7 +166,8 @@ static void drop(struct session *s, const char *why)
 	}
 	s->end = &s->first;
 	s->queued = s->events = 0;
-	s->missed = s->held = false;
+	s->missed = s->held = s->full = false;
+	event_del(s->flush_event);
 	event_active(s->changed_event, 0, 0);
 }
 
@@ -181,25 +188,39 @@ static void on_changed(evutil_socket_t fd, short what, void *userdata)
 		s->ops->changed(s->userdata, true);
 }
 
-static ssize_t send_packet(int socket, const struct packet *p)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)&p->message,
-			     .iov_len = keeper_packet_size(p->message.type) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+union control {
+	struct cmsghdr align;
+	char space[CMSG_SPACE(sizeof(int))];
+};
 
-	if (p->fd >= 0) {
-		h.msg_control = &control;
-		h.msg_controllen = sizeof(control);
-		CMSG_FIRSTHDR(&h)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&h)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&h)->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&h)), &p->fd, sizeof(int));
-	}
-	return sendmsg(socket, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
+static void fill(struct msghdr *h, struct iovec *iov, union control *control,
+		 const struct packet *p)
+{
+	*iov = (struct iovec){ .iov_base = (void *)&p->message,
+			       .iov_len = keeper_packet_size(p->message.type) };
+	*h = (struct msghdr){ .msg_iov = iov, .msg_iovlen = 1 };
+	if (p->fd < 0)
+		return;
+	*control = (union control){ 0 };
+	h->msg_control = control;
+	h->msg_controllen = sizeof(*control);
+	CMSG_FIRSTHDR(h)->cmsg_level = SOL_SOCKET;
+	CMSG_FIRSTHDR(h)->cmsg_type = SCM_RIGHTS;
+	CMSG_FIRSTHDR(h)->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(h)), &p->fd, sizeof(int));
+}
+
+/* How many of the first packets left, at least one; or -1. */
+static int send_packets(const struct session *s)
+{
+	union control control[SENT_AT_ONCE];
+	struct mmsghdr message[SENT_AT_ONCE];
+	struct iovec iov[SENT_AT_ONCE];
+	unsigned int n = 0;
+
+	for (const struct packet *p = s->first; p && n < SENT_AT_ONCE; p = p->next, n++)
+		fill(&message[n].msg_hdr, &iov[n], &control[n], p);
+	return sendmmsg(s->fd, message, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static bool is_event(const struct packet *p)
@@ -265,18 +286,23 @@ static bool append(struct session *s, const struct keeper_message *m, uint64_t o
 /* Sends what waits until the socket is full. */
 static void send_waiting(struct session *s)
 {
+	s->full = false;
 	while (s->first) {
-		if (send_packet(s->fd, s->first) < 0) {
+		int n = send_packets(s);
+
+		if (n < 0) {
 			if (errno == EINTR)
 				continue;
-			if (errno == EAGAIN)
+			s->full = errno == EAGAIN;
+			if (s->full)
 				event_add(s->write_event, NULL);
 			else
 				drop(s, errno == EPIPE || errno == ECONNRESET ? NULL
 									      : strerror(errno));
 			return;
 		}
-		take_first(s);
+		while (n--)
+			take_first(s);
 	}
 }
 
@@ -293,6 +319,33 @@ static void flush(struct session *s)
 		s->held = false;
 		event_add(s->read_event, NULL);
 	}
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd;
+	(void)what;
+	session_flush(userdata);
+}
+
+void session_flush(struct session *s)
+{
+	if (s->fd < 0)
+		return;
+	event_del(s->flush_event);
+	if (!s->full)
+		flush(s);
+}
+
+/* One more waits. */
+static void flush_soon(struct session *s)
+{
+	if (s->full)
+		return;
+	if (s->queued >= SENT_AT_ONCE)
+		flush(s);
+	else
+		event_active(s->flush_event, 0, 0); /* behind what the loop has to do now */
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *userdata)
@@ -315,8 +368,7 @@ static void answer(struct session *s, const struct operation *op, const struct k
 		drop(s, "out of memory"); /* it connects again, and asks again */
 		return;
 	}
-	if (s->queued == 1)
-		flush(s);
+	flush_soon(s);
 }
 
 void session_answer(struct session *s, const struct operation *op, const struct keeper_message *m)
@@ -338,8 +390,8 @@ void session_tell(struct session *s, const struct keeper_message *m)
 		log_notice("the daemon does not read what happens: it will list everything again");
 		miss_events(s);
 		event_add(s->write_event, NULL);
-	} else if (s->queued == 1) {
-		flush(s);
+	} else {
+		flush_soon(s);
 	}
 }
 
@@ -355,7 +407,7 @@ bool session_is_waiting(const struct session *s, const struct operation *op)
 
 bool session_is_flushed(const struct session *s)
 {
-	return s->queued == 0 && !s->missed;
+	return !s->full && !s->missed;
 }
 
 /* Moves the descriptors of a control message into @fds; what does not fit in there is closed. */
@@ -533,8 +585,10 @@ int session_new(struct session **ret, struct event_base *base, int fd, uid_t dae
 	if (evutil_make_socket_nonblocking(fd) < 0 || listen(fd, 4) < 0)
 		return -errno;
 	s->changed_event = event_new(base, -1, 0, on_changed, s);
+	s->flush_event = event_new(base, -1, 0, on_flush, s);
 	s->listen_event = event_new(base, fd, EV_READ | EV_PERSIST, on_connection, s);
-	if (!s->changed_event || !s->listen_event || event_add(s->listen_event, NULL) < 0)
+	if (!s->changed_event || !s->flush_event || !s->listen_event ||
+	    event_add(s->listen_event, NULL) < 0)
 		return -ENOMEM;
 	s->listen_fd = fd;
 	*ret = steal_pointer(s);
@@ -545,10 +599,12 @@ struct session *session_free(struct session *s)
 {
 	if (!s)
 		return NULL;
-	if (s->changed_event) {
+	if (s->changed_event && s->flush_event)
 		drop(s, NULL);
+	if (s->changed_event)
 		event_free(s->changed_event);
-	}
+	if (s->flush_event)
+		event_free(s->flush_event);
 	if (s->listen_event)
 		event_free(s->listen_event);
 	closep(&s->listen_fd);

@@ -96,12 +96,18 @@ void session_answer_file(struct session *s, const struct operation *op,
 /* Tell the daemon; dropped when none is connected and greeted. */
 void session_tell(struct session *s, const struct keeper_message *m);
 
+/*
+ * What was answered and told leaves now, and not when the loop has done what it is about. For what
+ * others wait for while this end does more.
+ */
+void session_flush(struct session *s);
+
 bool session_is_connected(const struct session *s);
 
 /* True if the connection @op came from is still there. */
 bool session_is_waiting(const struct session *s, const struct operation *op);
 
-/* True when nothing waits to be read by the daemon, and it has missed nothing. */
+/* True when the daemon reads, and has missed nothing. */
 bool session_is_flushed(const struct session *s);
 
 #endif

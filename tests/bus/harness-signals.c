@@ -66,6 +66,17 @@ sd_bus_message *await_signal(sd_bus *b, const char *member)
 	return m;
 }
 
+size_t count_signals_before(sd_bus *b, const char *member)
+{
+	const sd_bus_message *m;
+	size_t n = 0;
+
+	until((process_all(b), m = take(b, member, false)));
+	for (size_t i = 0; arrived[i] != m; i++)
+		n += sd_bus_message_get_bus(arrived[i]) == b;
+	return n;
+}
+
 bool has_signal(sd_bus *b, const char *member)
 {
 	/* what was sent before this answer has arrived when it has */

@@ -146,6 +146,8 @@ void take_reply(sd_bus_message *m, const sd_bus_error *e, int r, struct reply *r
  */
 void listen_signals(sd_bus *b);
 sd_bus_message *await_signal(sd_bus *b, const char *member);
+/* Waits for one of that name: how many others came to @b before it, and were not forgotten. */
+size_t count_signals_before(sd_bus *b, const char *member);
 /* Handles what is there, and says whether such a signal was among it. */
 bool has_signal(sd_bus *b, const char *member);
 void forget_signals(sd_bus *b);

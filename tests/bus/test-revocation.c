@@ -60,6 +60,28 @@ static void test_acknowledge(sd_bus *b)
 	forget_signals(watcher);
 }
 
+/* What somebody waits for is the first that a holder hears, and the properties come after it. */
+static void test_asked_first(sd_bus *b)
+{
+	int fd = make_memfd(8192);
+	struct reply region, r;
+	uint64_t revocation;
+
+	check(register_region(b, fd, 0, 0, "rw", &region, 1, "grace_usec", "t",
+			      UINT64_C(10000000)));
+	forget_signals(b);
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " clone", region.id);
+	check(count_signals_before(b, "RevocationRequested") == 0);
+	revocation = await_request(b, "clone");
+	sd_bus_message_unref(await_signal(b, "PropertiesChanged"));
+	check(acknowledge(b, region.id, revocation, &r));
+	await_settled(b, revocation, "restored", 8192);
+	check(call_region(b, region.id, "Release", &r));
+	close(fd);
+	forget_signals(b);
+	forget_signals(watcher);
+}
+
 /* Nobody answers: the keeper goes on at its deadline, and says so. */
 static void test_deadline(sd_bus *b)
 {
@@ -233,6 +255,7 @@ int main(void)
 	subscribe(watcher);
 	b = connect_client(&world);
 	listen_signals(b);
+	test_asked_first(b);
 	test_acknowledge(b);
 	test_deadline(b);
 	test_nobody_to_ask();

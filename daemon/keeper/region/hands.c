@@ -59,10 +59,6 @@ static void ask(struct kregion *r)
 
 	uint64_t now = now_monotonic_usec();
 
-	log_info("region %" PRIu64 ": revocation %" PRIu64 " (%s), [%" PRIu64 ", %" PRIu64
-		 "), %" PRIu64 " ms to acknowledge",
-		 r->id, g->revocation, cause_names[g->cause], g->ask_start, g->ask_end,
-		 (uint64_t)(g->deadline_usec > now ? (g->deadline_usec - now) / USEC_PER_MSEC : 0));
 	/*
 	 * who waits for a prefetch would wait for the revocation to end; who registered it must
 	 * know it to understand what follows
@@ -70,6 +66,10 @@ static void ask(struct kregion *r)
 	kregion_stop_warming(r, -EBUSY);
 	tell_registered(r);
 	tell_asked(r, NULL);
+	log_info("region %" PRIu64 ": revocation %" PRIu64 " (%s), [%" PRIu64 ", %" PRIu64
+		 "), %" PRIu64 " ms to acknowledge",
+		 r->id, g->revocation, cause_names[g->cause], g->ask_start, g->ask_end,
+		 (uint64_t)(g->deadline_usec > now ? (g->deadline_usec - now) / USEC_PER_MSEC : 0));
 }
 
 static void fence(struct kregion *r, uint64_t revocation)

@@ -484,6 +484,26 @@ static void test_deaf_daemon(void)
 	turn();
 }
 
+/* What is said in one turn of the loop leaves together at its end, or at once if that is wanted. */
+static void test_said_together(void)
+{
+	struct keeper_message m = { .type = KEEPER_GONE, .region = 1 };
+	int fd = join_and_greet();
+
+	for (int i = 0; i < 3; i++)
+		session_tell(session, &m);
+	assert(recv(fd, &m, sizeof(m), 0) < 0 && errno == EAGAIN);
+	turn();
+	for (int i = 0; i < 3; i++)
+		assert(recv(fd, &m, sizeof(m), 0) > 0 && m.type == KEEPER_GONE);
+	session_tell(session, &m);
+	session_flush(session);
+	assert(recv(fd, &m, sizeof(m), 0) > 0 && m.type == KEEPER_GONE);
+	assert(session_is_flushed(session));
+	close(fd);
+	turn();
+}
+
 /*
  * Answers are never dropped, and there are no more of them than were asked for: what is asked waits
  * in the socket.
@@ -582,6 +602,7 @@ int main(void)
 	test_longer_packet();
 	test_replacement();
 	test_stale_answer();
+	test_said_together();
 	test_deaf_daemon();
 	test_deaf_and_asking();
 	test_descriptor_is_kept();
