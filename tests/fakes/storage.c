@@ -131,14 +131,25 @@ int fstatfs(int fd, struct statfs *ret)
 	return (int)syscall(SYS_fstatfs, fd, ret);
 }
 
+static _Thread_local bool examined;
+static _Atomic bool direct_access;
+
+bool storage_fake_examined_here(void)
+{
+	return examined || direct_access;
+}
+
 int statx(int fd, const char *path, int flags, unsigned int mask, struct statx *ret)
 {
 	if (!(flags & AT_STATX_DONT_SYNC))
 		ask(fd, "statx");
 	if (syscall(SYS_statx, fd, path, flags, mask, ret) < 0)
 		return -1;
-	if (ret->stx_mode & S_ISUID)
+	examined |= !(flags & AT_STATX_DONT_SYNC);
+	if (ret->stx_mode & S_ISUID) {
+		direct_access = true;
 		ret->stx_attributes |= STATX_ATTR_DAX;
+	}
 	return 0;
 }
 

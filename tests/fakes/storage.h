@@ -22,4 +22,10 @@ void storage_fake_silence(uint64_t inode, bool silent);
 /* One call that asks such a silent storage, under way or still to come, is answered. */
 void storage_fake_answer_one(uint64_t inode);
 
+/*
+ * Has this thread examined a file? Whoever did goes on to register it, so that no other thread is
+ * woken; true as well once there was a file with direct access, where others do.
+ */
+bool storage_fake_examined_here(void);
+
 #endif

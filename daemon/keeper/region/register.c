@@ -3,6 +3,10 @@
  * register.c - how a region comes to be: its file examined and mapped, watched, registered with the
  * adapter, prefetched if that was asked for, and then announced.
  *
+ * One thread examines, maps and registers: nobody can reach the memory region before it is
+ * announced, and what changes until then the adapter is told by the kernel. With direct access
+ * there is a second one, since blocks are looked at behind the watch and before that.
+ *
  * What always holds: watches stand before the file's size is read, so no change of it is missed; a
  * region that cannot be completed leaves nothing. A file whose storage is silent is waited for by a
  * thread of its own: whoever registers it is told after storage_stall_msec, and what the thread has
@@ -41,9 +45,13 @@ struct kregion_opening {
 	uint64_t offset;
 	uint64_t length;
 	bool write;
-	bool flush; /* the adapter carries out persistent FLUSHes */
+	struct hca *hca;
+	bool mapped; /* what it waits for is the adapter; read by the loop meanwhile */
 	struct mapping *mapping;
 	enum region_durability durability;
+	uint8_t flush; /* WIRE_FLUSH_*, that peers may use */
+	struct hca_mr *mr;
+	int register_error; /* of the adapter */
 	int error;
 	struct failure why;
 };
@@ -67,10 +75,18 @@ static void run_open(struct job *job)
 	struct kregion_opening *o = of_job(job)->opening;
 
 	o->error = mapping_new(&o->mapping, &o->fd, o->offset, o->length, o->write, &o->why);
-	if (!o->error)
-		o->durability = judge_durability(o->mapping, o->flush);
 	closep(&o->fd); /* this can wait as well */
 	o->fd = -1;
+	if (o->error)
+		return;
+	o->durability = judge_durability(o->mapping, hca_flush(o->hca) & WIRE_FLUSH_PERSISTENT);
+	o->flush = hca_flush(o->hca) &
+		   (o->durability == DURABILITY_FLUSH ? WIRE_FLUSH_GLOBAL | WIRE_FLUSH_PERSISTENT
+						      : WIRE_FLUSH_GLOBAL);
+	__atomic_store_n(&o->mapped, true, __ATOMIC_RELAXED);
+	if (!o->mapping->direct)
+		o->register_error = hca_register(o->hca, o->mapping->address, o->mapping->length,
+						 o->mapping->write, o->flush, &o->mr);
 }
 
 /* In a thread. */
@@ -109,10 +125,11 @@ static void on_patience(evutil_socket_t fd, short what, void *userdata)
 	}
 	if (r->phase != KREGION_REGISTERING)
 		return;
-	if (r->mapping)
+	if (r->mapping || __atomic_load_n(&r->opening->mapped, __ATOMIC_RELAXED))
 		fail(&why, -ETIME, "The adapter does not register it%s; it had %" PRIu32 " ms",
-		     r->mapping->direct ? ", or somebody is in the middle of a write(2) to the file"
-					: "",
+		     r->mapping && r->mapping->direct
+			     ? ", or somebody is in the middle of a write(2) to the file"
+			     : "",
 		     r->keeper->options->storage_stall_msec);
 	else if (r->job.busy && !job_began(&r->job))
 		fail(&why, -ETIME,
@@ -212,6 +229,10 @@ static void remember_path(struct kregion *r, int fd)
 
 static void submit_register(struct kregion *r)
 {
+	if (!r->mapping->direct) { /* who opened it did */
+		done_register(&r->job);
+		return;
+	}
 	r->job = (struct job){
 		.run = run_register, .done = done_register, .urgent = true, .key = r->storage
 	};
@@ -252,6 +273,9 @@ static void done_open(struct job *job)
 	r->opening = NULL;
 	r->mapping = o->mapping;
 	r->durability = (uint8_t)o->durability;
+	r->flush = o->flush;
+	r->mr = o->mr;
+	r->job_error = o->register_error;
 	free(o);
 	if (r->phase == KREGION_ENDING) { /* given up */
 		kregion_continue(r);
@@ -269,9 +293,6 @@ static void done_open(struct job *job)
 		give_up(r, error, &why);
 		return;
 	}
-	r->flush = hca_flush(r->keeper->hca) &
-		   (r->durability == DURABILITY_FLUSH ? WIRE_FLUSH_GLOBAL | WIRE_FLUSH_PERSISTENT
-						      : WIRE_FLUSH_GLOBAL);
 	watch(r);
 }
 
@@ -334,7 +355,7 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 		.offset = m->info.offset,
 		.length = m->info.length,
 		.write = r->access == ACCESS_READ_WRITE,
-		.flush = k->hca && hca_flush(k->hca) & WIRE_FLUSH_PERSISTENT,
+		.hca = k->hca,
 	};
 	r->job = (struct job){ .run = run_open, .done = done_open, .key = r->storage };
 	evtimer_add(r->patience_timer, &patience);
