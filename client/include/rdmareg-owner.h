@@ -123,8 +123,8 @@ struct rdmareg_register_request {
 };
 
 /*
- * rdmareg_register_many: the same for several at a time, in a few round trips: the bus passes 16
- * descriptors with one call. The pages are prefetched side by side.
+ * rdmareg_register_many: the same for several at a time: the bus passes 16 descriptors with one
+ * call, and four calls are under way together. The pages are prefetched side by side.
  * @requests: each as the arguments of rdmareg_register(); @n: how many, at least 1, at most 65536.
  * @atomic: 1: all or none: if one fails, those that were registered are released before this
  * 	returns; if the process ends meanwhile, detached ones that were registered already stay.

@@ -123,6 +123,19 @@ int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec,
 	return r < 0 ? r : 0;
 }
 
+int context_call_async(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec,
+		       sd_bus_message_handler_t handler, void *userdata, sd_bus_slot **ret)
+{
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r = introduce(c, m, &error)
+			? sd_bus_call_async(c->bus, ret, m, handler, userdata, timeout_usec)
+			: -ETIMEDOUT;
+
+	sd_bus_error_free(&error);
+	sd_bus_message_unref(m);
+	return r < 0 ? r : 0;
+}
+
 int context_process(struct rdmareg *c)
 {
 	int r = 1;

@@ -60,6 +60,14 @@ int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec,
 	__attribute__((format(printf, 5, 6)));
 
 /*
+ * context_call_async - send @m, which is consumed whatever happens; @handler gets the answer from
+ * context_process(), unless the slot is dropped before. The first that carries a descriptor waits
+ * as with context_call(). The error is told in words by the caller (fail_bus()).
+ */
+int context_call_async(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec,
+		       sd_bus_message_handler_t handler, void *userdata, sd_bus_slot **ret);
+
+/*
  * A method call message to the manager (@region 0) or to a region's object; to whoever is rdmaregd,
  * or to @to.
  */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * register-many.c - several files made reachable with few calls.
+ * register-many.c - several files made reachable with few calls, of which none waits for the one
+ * before.
  *
  * What always holds: a call has no more descriptors than a bus passes that was not told to pass
- * more; after an atomic one that failed, no region of it is left that this end could release, and
- * no handle.
+ * more; no more than WINDOW calls wait at a time, so that the regions of all are below what the
+ * daemon lets one connection have; after an atomic one that failed, no region of it is left that
+ * this end could release, and no handle.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #include "options.h"
 
 #define DESCRIPTORS_EACH 16 /* of one call: what dbus-daemon passes by default */
+#define WINDOW 4
 #define REQUESTS_MAX 65536
 
 struct many {
@@ -24,6 +27,17 @@ struct many {
 	int atomic;
 	struct rdmareg_region **regions;
 	int *errors;
+	size_t waiting;	    /* calls without an answer */
+	size_t first;	    /* smallest index that failed, with */
+	struct failure why; /* its error; no code: none did */
+};
+
+/* One call: the requests from @first on. */
+struct call {
+	struct many *many;
+	sd_bus_slot *slot; /* of the answer; NULL: not asked, or answered */
+	size_t first;
+	size_t n;
 };
 
 static int check_all(const struct many *x)
@@ -72,17 +86,55 @@ static int take_one(struct many *x, size_t i, sd_bus_message *reply)
 	return fail_bus(&e, 0, "registering %s", name);
 }
 
-/* Those from @first on that go with one call. @failed: the first failure of one of them. */
-static int call(struct many *x, size_t first, size_t n, struct failure *failed)
+/* What rdmareg_last_error() says of it is kept for the first. */
+static void note(struct many *x, size_t i, int error)
 {
-	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	x->errors[i] = error;
+	if (!error || (x->why.code && x->first < i))
+		return;
+	x->first = i;
+	x->why = failure_keep();
+}
+
+/* Nothing of the call was answered. */
+static void call_failed(const struct call *call, int error)
+{
+	for (size_t i = call->first; i < call->first + call->n; i++)
+		note(call->many, i, error);
+}
+
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	const sd_bus_error *failure = sd_bus_message_get_error(m);
+	struct call *call = userdata;
+
+	(void)error;
+	call->slot = sd_bus_slot_unref(call->slot);
+	call->many->waiting--;
+	if (failure)
+		call_failed(call, fail_bus(failure, -sd_bus_message_get_errno(m),
+					   "registering %zu files", call->n));
+	else if (sd_bus_message_enter_container(m, 'a', "(toa{sv}ss)") < 0)
+		call_failed(call,
+			    fail(EBADMSG, "registering %zu files: rdmaregd's answer makes no sense",
+				 call->n));
+	else
+		for (size_t i = call->first; i < call->first + call->n; i++)
+			note(call->many, i, take_one(call->many, i, m));
+	return 1;
+}
+
+static int new_call(const struct call *call, sd_bus_message **ret)
+{
+	const struct many *x = call->many;
 	struct rdmareg_register_options o;
+	sd_bus_message *m = NULL;
 	int r = context_new_call(x->context, 0, "RegisterRegions", &m);
 
 	if (r < 0)
 		return r;
 	r = sd_bus_message_open_container(m, 'a', "(httsa{sv})");
-	for (size_t i = first; i < first + n && r >= 0; i++) {
+	for (size_t i = call->first; i < call->first + call->n && r >= 0; i++) {
 		struct_in(&o, sizeof(o), x->requests[i].options);
 		r = sd_bus_message_open_container(m, 'r', "httsa{sv}");
 		region_append_request(m, &r, &x->requests[i], &o);
@@ -95,20 +147,41 @@ static int call(struct many *x, size_t first, size_t n, struct failure *failed)
 	if (x->atomic)
 		option_append(m, &r, "atomic", "b", 1);
 	options_close(m, &r);
-	if (r < 0)
-		return fail_bus(NULL, r, "registering %zu files", n);
-	r = context_call(x->context, take_pointer(m), x->context->work_timeout_usec, &reply,
-			 "registering %zu files", n);
-	if (r < 0)
-		return r;
-	if (sd_bus_message_enter_container(reply, 'a', "(toa{sv}ss)") < 0)
-		return fail(EBADMSG, "registering %zu files: rdmaregd's answer makes no sense", n);
-	for (size_t i = first; i < first + n; i++) {
-		x->errors[i] = take_one(x, i, reply);
-		if (x->errors[i] && !failed->code)
-			*failed = failure_keep();
+	if (r >= 0) {
+		*ret = m;
+		return 0;
 	}
-	return 0;
+	sd_bus_message_unref(m);
+	return fail_bus(NULL, r, "registering %zu files", call->n);
+}
+
+static void ask(struct call *call)
+{
+	struct rdmareg *c = call->many->context;
+	sd_bus_message *m = NULL;
+	int r = new_call(call, &m);
+
+	if (r >= 0) {
+		r = context_call_async(c, m, c->work_timeout_usec, on_answer, call, &call->slot);
+		if (r < 0)
+			r = fail_bus(NULL, r, "registering %zu files", call->n);
+	}
+	if (r < 0)
+		call_failed(call, r);
+	else
+		call->many->waiting++;
+}
+
+/* The bus is gone, or the context another process's: what is left will not be answered. */
+static void drop_calls(struct call *calls, size_t n, int error)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!calls[i].slot)
+			continue;
+		calls[i].slot = sd_bus_slot_unref(calls[i].slot);
+		calls[i].many->waiting--;
+		call_failed(&calls[i], fail_bus(NULL, error, "registering %zu files", calls[i].n));
+	}
 }
 
 /* Of an atomic one: what calls before the one that failed have registered. */
@@ -129,34 +202,56 @@ static void undo(struct many *x)
 	rdmareg_release_all(x->context, ids, n, &now, NULL, NULL);
 }
 
-/* One call of an atomic request failed: so do they all. */
-static int give_up(struct many *x, int error)
+/* One of an atomic request failed: so do they all. */
+static void give_up(struct many *x)
 {
-	const struct failure why = failure_keep();
-
 	for (size_t i = 0; i < x->n; i++)
-		x->errors[i] = error;
+		x->errors[i] = x->why.code;
 	undo(x);
-	return failure_put_back(&why);
+}
+
+/* Asks for what is left of @calls; how many were asked by now. */
+static size_t ask_some(struct many *x, struct call *calls, size_t asked, size_t n)
+{
+	for (; asked < n && x->waiting < WINDOW && !(x->atomic && x->why.code); asked++) {
+		size_t first = asked * DESCRIPTORS_EACH, left = x->n - first;
+
+		calls[asked] =
+			(struct call){ .many = x,
+				       .first = first,
+				       .n = left < DESCRIPTORS_EACH ? left : DESCRIPTORS_EACH };
+		ask(&calls[asked]);
+	}
+	return asked;
 }
 
 static int register_all(struct many *x)
 {
-	struct failure first = { 0 };
+	size_t n = (x->n + DESCRIPTORS_EACH - 1) / DESCRIPTORS_EACH, asked = 0;
+	_cleanup_(free_cleanup) struct call *calls = calloc(n, sizeof(*calls));
+	struct rdmareg *c = x->context;
+	int r = 0;
 
-	for (size_t i = 0, n; i < x->n; i += n) {
-		int r;
-
-		n = x->n - i < DESCRIPTORS_EACH ? x->n - i : DESCRIPTORS_EACH;
-		r = call(x, i, n, &first);
-		if (r < 0 && x->atomic)
-			return give_up(x, r);
-		if (r < 0 && !first.code)
-			first = failure_keep();
-		for (size_t k = i; r < 0 && k < i + n; k++)
-			x->errors[k] = r;
+	if (!calls)
+		return fail(ENOMEM, "registering %zu files: out of memory", x->n);
+	asked = ask_some(x, calls, 0, n);
+	while (x->waiting) {
+		r = jobs_take_in(c);
+		if (r >= 0 && c->disconnected)
+			r = -ENOTCONN;
+		if (r < 0)
+			drop_calls(calls, asked, r);
+		asked = ask_some(x, calls, asked, n);
+		if (x->waiting)
+			sd_bus_wait(c->bus,
+				    UINT64_MAX); /* what goes wrong here goes wrong above again */
 	}
-	return first.code ? failure_put_back(&first) : 0;
+	context_rearm(c);
+	if (!x->why.code)
+		return 0;
+	if (x->atomic)
+		give_up(x);
+	return failure_put_back(&x->why);
 }
 
 _public_ int rdmareg_register_many(struct rdmareg *c,
@@ -164,7 +259,9 @@ _public_ int rdmareg_register_many(struct rdmareg *c,
 				   int atomic, struct rdmareg_region **ret, int *ret_errors)
 {
 	_cleanup_(free_cleanup) int *errors = NULL;
-	struct many x = { c, requests, n, atomic, ret, NULL };
+	struct many x = {
+		.context = c, .requests = requests, .n = n, .atomic = atomic, .regions = ret
+	};
 	int r;
 
 	NEED(c);

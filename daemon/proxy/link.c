@@ -203,35 +203,55 @@ struct link *link_free(struct link *l)
 	return NULL;
 }
 
-int link_send(struct link *l, const struct keeper_message *m, int fd)
-{
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr header;
-	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)m, keeper_packet_size(m->type) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+union passed {
+	char space[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr header;
+};
 
-	if (fd >= 0) {
-		h.msg_control = &control;
-		h.msg_controllen = sizeof(control);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	}
-	if (sendmsg(l->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		return 0;
+static void fill(struct msghdr *h, struct iovec *iov, union passed *control,
+		 const struct link_packet *p)
+{
+	*iov = (struct iovec){ (void *)(uintptr_t)p->message,
+			       keeper_packet_size(p->message->type) };
+	*h = (struct msghdr){ .msg_iov = iov, .msg_iovlen = 1 };
+	if (p->fd < 0)
+		return;
+	*control = (union passed){ 0 };
+	h->msg_control = control;
+	h->msg_controllen = sizeof(*control);
+	control->header.cmsg_level = SOL_SOCKET;
+	control->header.cmsg_type = SCM_RIGHTS;
+	control->header.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control->header), &p->fd, sizeof(p->fd));
+}
+
+unsigned int link_send_all(struct link *l, const struct link_packet *p, unsigned int n)
+{
+	struct mmsghdr message[LINK_PACKETS];
+	union passed control[LINK_PACKETS];
+	struct iovec iov[LINK_PACKETS];
+	int sent;
+
+	for (unsigned int i = 0; i < n; i++)
+		fill(&message[i].msg_hdr, &iov[i], &control[i], &p[i]);
+	sent = sendmmsg(l->fd, message, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	/*
 	 * ETOOMANYREFS: too many descriptors in flight, of all our links together: they drain by
 	 * themselves
 	 */
-	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ETOOMANYREFS ||
-	    errno == ENOMEM) {
+	if (sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS &&
+	    errno != ETOOMANYREFS && errno != ENOMEM)
+		return n;
+	if (sent < 0)
+		sent = 0;
+	if ((unsigned int)sent < n)
 		event_add(l->writable, NULL);
-		return -EAGAIN;
-	}
-	return 0;
+	return (unsigned int)sent;
+}
+
+int link_send(struct link *l, const struct keeper_message *m)
+{
+	return link_send_all(l, &(const struct link_packet){ m, -1 }, 1) ? 0 : -EAGAIN;
 }
 
 /* The real uid of a process; (uid_t)-1 if it is gone. */

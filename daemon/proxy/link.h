@@ -35,7 +35,7 @@ struct link_handlers {
 	 * One that received() did not keep, or the link's own, to be closed. Also from link_free().
 	 */
 	void (*drop_descriptor)(void *userdata, int fd);
-	/* link_send() said -EAGAIN before and can be tried again. */
+	/* link_send_all() or link_send() had no room before, and can be tried again. */
 	void (*writable)(void *userdata);
 	/* @complaint: what was wrong; NULL: the other end closed. May free the link. */
 	void (*lost)(void *userdata, const char *complaint);
@@ -46,11 +46,22 @@ int link_connect(struct link **ret, struct event_base *base, const char *path,
 		 const struct link_handlers *handlers, void *userdata);
 struct link *link_free(struct link *l);
 
+/* @fd: -1 or passed along. */
+struct link_packet {
+	const struct keeper_message *message;
+	int fd;
+};
+
+#define LINK_PACKETS 16u /* that leave with one call */
+
 /*
- * 0, or -EAGAIN: no room, writable() will be called. A link that is lost takes everything. @fd: -1
- * or passed along.
+ * Sends up to LINK_PACKETS, and so wakes the other end once. How many left; if not all, there is no
+ * room, and writable() will be called. A link that is lost takes everything.
  */
-int link_send(struct link *l, const struct keeper_message *m, int fd);
+unsigned int link_send_all(struct link *l, const struct link_packet *p, unsigned int n);
+
+/* One without a descriptor: 0, or -EAGAIN. */
+int link_send(struct link *l, const struct keeper_message *m);
 
 /*
  * Who listens at the other end: credentials as they were when it began to listen, and a pidfd of it

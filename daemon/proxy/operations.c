@@ -137,26 +137,39 @@ int proxy_request_number(struct proxy *k, const struct keeper_message *m, int fd
 	else if (k->silent || (k->note.listed && !k->rested && k->phase != PHASE_READY))
 		start_timer(o);
 	o = NULL;
-	proxy_flush(k);
+	/* what many ask for at the same time leaves together; nobody waits for more than this turn */
+	if (m->type == KEEPER_REGISTER)
+		event_active(k->flush, 0, 0);
+	else
+		proxy_flush(k);
 	return 0;
 }
 
-/* True if it left; false if there is no room now. */
-static bool send_one(struct operation *o)
+/* True: all that were tried left. */
+static bool send_some(struct proxy *k)
 {
-	start_timer(o);
-	o->sent = link_send(o->keeper->link, &o->message, o->fd) == 0;
-	if (o->sent)
-		offload_close(o->keeper->set->offload, steal_fd(&o->fd), o->keeper->uid);
-	return o->sent;
+	struct link_packet packets[LINK_PACKETS];
+	struct operation *o = k->unsent;
+	unsigned int n = 0, sent;
+
+	for (; o && n < LINK_PACKETS; o = TAILQ_NEXT(o, operations)) {
+		start_timer(o);
+		packets[n++] = (struct link_packet){ &o->message, o->fd };
+	}
+	sent = link_send_all(k->link, packets, n);
+	for (unsigned int i = 0; i < sent; i++) {
+		o = k->unsent;
+		k->unsent = TAILQ_NEXT(o, operations);
+		o->sent = true;
+		offload_close(k->set->offload, steal_fd(&o->fd), k->uid);
+	}
+	return sent == n;
 }
 
 void proxy_flush(struct proxy *k)
 {
-	if (k->phase != PHASE_READY)
-		return;
-	while (k->unsent && send_one(k->unsent))
-		k->unsent = TAILQ_NEXT(k->unsent, operations);
+	while (k->phase == PHASE_READY && k->unsent && send_some(k))
+		;
 }
 
 /* Which answer belongs to which request. */

@@ -239,7 +239,7 @@ static const char *send_plain(struct proxy *k, enum keeper_type type)
 	if (type == KEEPER_HELLO)
 		m.hello.versions = keeper_versions;
 	k->list_operation = m.operation;
-	return link_send(k->link, &m, -1) < 0 ? "it does not read, its socket is full" : NULL;
+	return link_send(k->link, &m) < 0 ? "it does not read, its socket is full" : NULL;
 }
 
 /* "version 5", "versions 5 to 7" */
@@ -343,6 +343,12 @@ bool proxy_retire(struct proxy *k)
 }
 
 /* It is stopped, hangs, or does not obey. */
+static void on_flush(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	proxy_flush(userdata);
+}
+
 static void on_retiring(evutil_socket_t fd, short what, void *userdata)
 {
 	struct proxy *k = userdata;
@@ -669,7 +675,8 @@ int proxy_new(struct proxy **ret, struct pool *ks, uint32_t uid, const char *ses
 	k->patience = evtimer_new(ks->base, on_out_of_patience, k);
 	k->rest = evtimer_new(ks->base, on_rest, k);
 	k->retiring = evtimer_new(ks->base, on_retiring, k);
-	if (!k->retry || !k->patience || !k->rest || !k->retiring)
+	k->flush = event_new(ks->base, -1, 0, on_flush, k);
+	if (!k->retry || !k->patience || !k->rest || !k->retiring || !k->flush)
 		return -ENOMEM;
 	ks->handlers->limits(ks->userdata, uid, session, &k->limits);
 	r = instance ? proxy_instance_find(k, instance) : proxy_instance_new(k);
@@ -694,6 +701,8 @@ struct proxy *proxy_free(struct proxy *k)
 		event_free(k->rest);
 	if (k->retiring)
 		event_free(k->retiring);
+	if (k->flush)
+		event_free(k->flush);
 	record_free(k->record);
 	free(k->path);
 	free(k->record_path);

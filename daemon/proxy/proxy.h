@@ -87,6 +87,7 @@ struct proxy {
 	struct event *patience; /* until it must be ready */
 	struct event *rest;	/* until we let go of it, while it holds nothing */
 	struct event *retiring; /* until it is killed, since it was told to end */
+	struct event *flush;	/* what is unsent is sent, when nothing else is to be done */
 	unsigned int attempt;
 	uint32_t attempts; /* connections begun since it was ready */
 	uint64_t list_operation;

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-register-many.c - rdmareg_register_many() against the real daemon: how many exchanges many
+ * files take, and what is left of them when one cannot be registered.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "client/include/rdmareg.h"
+#include "harness.h"
+
+#define FILES 64u
+#define BAD 40u
+
+static struct world world;
+static sd_bus *bus;
+
+struct many {
+	struct rdmareg *context;
+	struct rdmareg_register_request request[FILES];
+	struct rdmareg_region *region[FILES];
+	int error[FILES];
+	int r;
+};
+
+static void begin(struct many *x)
+{
+	*x = (struct many){ .context = NULL };
+	check(rdmareg_open(NULL, &x->context) == 0);
+	for (size_t i = 0; i < FILES; i++)
+		x->request[i] =
+			(struct rdmareg_register_request){ .fd = make_memfd(8192),
+							   .access = RDMAREG_ACCESS_READ_WRITE };
+}
+
+static void end(struct many *x)
+{
+	for (size_t i = 0; i < FILES; i++) {
+		rdmareg_region_free(x->region[i]);
+		close(x->request[i].fd);
+	}
+	rdmareg_close(x->context);
+	until(count_regions(bus) == 1);
+}
+
+static void *run(void *argument)
+{
+	struct many *x = argument;
+
+	x->r = rdmareg_register_many(x->context, x->request, FILES, 0, x->region, x->error);
+	return NULL;
+}
+
+static size_t count_registering(void)
+{
+	sd_bus_message *m = new_manager_call(bus, "ListRegions"), *answer = NULL;
+	size_t n = 0;
+
+	add_options(m, 1, "state", "s", "registering");
+	check(sd_bus_call(bus, m, 0, NULL, &answer) >= 0);
+	check(sd_bus_message_enter_container(answer, 'a', "(toa{sv})") > 0);
+	while (sd_bus_message_skip(answer, "(toa{sv})") > 0)
+		n++;
+	sd_bus_message_unref(answer);
+	sd_bus_message_unref(m);
+	return n;
+}
+
+/*
+ * None of them is done, as all wait for their pages: nevertheless all are under way. So no call
+ * waited for another, and no region for the one before.
+ */
+static void test_one_exchange(uint64_t first)
+{
+	struct many x;
+	pthread_t thread;
+
+	begin(&x);
+	world_tell_keeper(&world, getuid(), "default", "chunks %" PRIu64 " 0", first);
+	check(pthread_create(&thread, NULL, run, &x) == 0);
+	until(count_registering() == FILES);
+	world_tell_keeper(&world, getuid(), "default", "chunks %" PRIu64 " all", first);
+	check(pthread_join(thread, NULL) == 0 && x.r == 0);
+	for (size_t i = 0; i < FILES; i++)
+		check(x.region[i] && !x.error[i]);
+	end(&x);
+}
+
+static void test_one_fails(int atomic)
+{
+	struct many x;
+
+	begin(&x);
+	check(ftruncate(x.request[BAD].fd, 0) == 0);
+	x.r = rdmareg_register_many(x.context, x.request, FILES, atomic, x.region, x.error);
+	check(x.r == -ERANGE && strstr(rdmareg_last_error(), "has 0 bytes"));
+	for (size_t i = 0; i < FILES; i++)
+		if (atomic)
+			check(!x.region[i] && x.error[i] == -ERANGE);
+		else
+			check(!x.region[i] == (i == BAD) && x.error[i] == (i == BAD ? -ERANGE : 0));
+	check(count_regions(bus) == (atomic ? 1 : FILES));
+	end(&x);
+}
+
+int main(void)
+{
+	struct reply first;
+	int fd = make_memfd(8192);
+
+	world_begin(&world, "");
+	setenv("RDMAREG_BUS_ADDRESS", world.address, 1);
+	bus = connect_client(&world);
+	check(register_region(bus, fd, 0, 0, "rw", &first, 0));
+	test_one_exchange(first.id);
+	test_one_fails(0);
+	test_one_fails(1);
+	disconnect(bus);
+	close(fd);
+	world_end(&world);
+	return 0;
+}
