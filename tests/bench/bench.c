@@ -60,12 +60,22 @@ void samples_clear(struct samples *s)
 	*s = (struct samples){ 0 };
 }
 
-double now_usec(void)
+static double usec_of(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+double now_usec(void)
+{
+	return usec_of(CLOCK_MONOTONIC);
+}
+
+double processor_usec(void)
+{
+	return usec_of(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void die(const char *what)
@@ -83,6 +93,16 @@ int bench_begin(int argc, char **argv, const char *figure)
 	if (quick)
 		argv[--argc] = NULL;
 	return argc;
+}
+
+unsigned int bench_rounds(unsigned int usual)
+{
+	const char *share = getenv("RDMAREG_BENCH_SHARE");
+	unsigned int n = share ? (unsigned int)atoi(share) : 1, rounds = n > 1 ? usual / n : usual;
+
+	if (quick)
+		return usual > 2 ? 2 : 1;
+	return rounds > 2 ? rounds : usual < 2 ? usual : 2;
 }
 
 static void fill_with_zeroes(int fd, size_t length)

@@ -43,6 +43,8 @@ double samples_quantile(const struct samples *s, double q);
 void samples_clear(struct samples *s);
 
 double now_usec(void);
+/* The processor's time of this program: what others do counts only as far as it empties caches. */
+double processor_usec(void);
 
 /* Ends the program; with errno, if that is set, or the library's sentence. */
 _Noreturn void die(const char *what);
@@ -52,6 +54,12 @@ _Noreturn void die(const char *what);
  * still works.
  */
 extern bool quick;
+/*
+ * How often to measure: @usual, but once or twice when quick, and fewer where the environment's
+ * RDMAREG_BENCH_SHARE says so: an N-th, two at least. (./run bench --compare runs all of it that
+ * much more often.)
+ */
+unsigned int bench_rounds(unsigned int usual);
 /* Removes --quick from the arguments; returns how many are left. */
 int bench_begin(int argc, char **argv, const char *figure);
 

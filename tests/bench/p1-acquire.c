@@ -155,7 +155,7 @@ static void print_size(const char *place, size_t length, const struct samples *t
 static void measure(const char *place, size_t length)
 {
 	struct samples took[_WAY_MAX] = { 0 }, switches[_WAY_MAX] = { 0 };
-	int rounds = quick ? 2 : length >= 64 * MIB ? 3 : 21;
+	int rounds = (int)bench_rounds(length >= 64 * MIB ? 3 : 21);
 	double refused = 0, t, n;
 
 	if (!place_has(place, length)) {

@@ -55,7 +55,7 @@ static void measure_bandwidth(const char *address)
 		for (uint64_t at = 0; at < LENGTH; at += MIB)
 			reach_write(&reach[w], MIB, at); /* all are steady */
 	}
-	for (int i = 0; i < (quick ? 3 : 99); i++)
+	for (int i = 0; i < (int)bench_rounds(99); i++)
 		for (int n = 0; n < _WAY_MAX; n++) {
 			int w = (i + n) % _WAY_MAX;
 
@@ -103,7 +103,7 @@ static void measure_write(const char *place, size_t block)
 		die(rdmareg_last_error());
 	write_rate(watched, block);
 	write_rate(unwatched, block);
-	for (int i = 0; i < (quick ? 3 : 25); i++) {
+	for (int i = 0; i < (int)bench_rounds(25); i++) {
 		samples_add(&rate[0], write_rate(watched, block));
 		samples_add(&rate[1], write_rate(unwatched, block));
 	}

@@ -76,7 +76,7 @@ static void measure(const char *place, enum direction direction)
 {
 	struct result results[N_KINDS] = { 0 };
 	int refused[N_KINDS] = { 0 };
-	int rounds = quick ? 1 : 17;
+	int rounds = (int)bench_rounds(17);
 	char subject[64], measure[96];
 
 	for (int i = 0; i < rounds; i++)

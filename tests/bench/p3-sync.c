@@ -192,7 +192,7 @@ static void print(const char *subject, const struct series *series, bool dominat
 static void measure(const char *place, const char *device, bool wide)
 {
 	struct series series[N_SERIES] = { 0 };
-	size_t rounds = quick ? 1 : 2 * N_SERIES;
+	size_t rounds = quick ? 1 : bench_rounds(2 * N_SERIES);
 	char subject[64];
 
 	for (size_t i = 0; i < rounds; i++)

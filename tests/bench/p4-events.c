@@ -132,7 +132,7 @@ int main(int argc, char **argv)
 	int rounds, events;
 
 	bench_begin(argc, argv, "P4");
-	rounds = quick ? 2 : 11;
+	rounds = bench_rounds(11);
 	events = quick ? 50 : 100;
 	listener_start(&module, watch_by_module(ours, length), take_report);
 	listener_start(&userfault, watch_by_userfaultfd(theirs, length), take_message);

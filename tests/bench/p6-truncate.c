@@ -174,7 +174,7 @@ static void measure(const char *place, const char *arbitration, bool with_peer)
 					      ? RDMAREG_ARBITRATE_AUTO
 					      : RDMAREG_ARBITRATE_PRE_CONTENT;
 	struct samples with = { 0 }, without = { 0 }, more = { 0 };
-	int rounds = quick ? 2 : 15;
+	int rounds = (int)bench_rounds(15);
 	char subject[96];
 
 	for (int i = 0; i < rounds; i++) {

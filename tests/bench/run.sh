@@ -11,9 +11,9 @@
 OUT=${BENCH_OUT:-/share}
 QUICK=
 [ "${1:-}" != --quick ] || { QUICK=--quick; shift; }
-FIGURES=(P8 P4 P2 P6 P10 P3 P1 P9)
+FIGURES=(P4 P2 P6 P10 P5 P3 P1 P9)
 # Seconds for a figure.
-BENCH_LIMIT=${BENCH_LIMIT:-1500}
+BENCH_LIMIT=${BENCH_LIMIT:-2400}
 
 program() { "$RDMAREG_TESTS/bench-$1" "${@:2}" $QUICK; }
 
@@ -68,8 +68,11 @@ figure_P4() {
 	program p4-events || return
 	[ -n "$QUICK" ] || storm_rows
 }
+figure_P5() {
+	insmod "$RDMAREG_TESTS/$(uname -r)/rdmareg-fault-cost.ko" 2>/dev/null || [ -d /sys/module/rdmareg_fault_cost ] || return
+	program p5-fault "$LAB_ADDR_A" /mnt/xfs vdb
+}
 figure_P6() { program p6-truncate /mnt/xfs auto /mnt/xfsdax auto /mnt/ext4 pre-content; }
-figure_P8() { program p8-registry; }
 figure_P9() { if [ -n "$QUICK" ]; then program p9-populate 4 4; else program p9-populate 64 16 && program p9-populate 64 64 1; fi; }
 figure_P10() {
 	program p10-steady bandwidth "$LAB_ADDR_A" && program p10-steady write /mnt/xfs /mnt/xfsdax /mnt/ext4 /mnt/tmpfs || return

@@ -22,6 +22,7 @@ TITLES = {
     "P2": "The first access",
     "P3": "Writing while somebody syncs",
     "P4": "Hearing of an invalidation",
+    "P5": "Where a fault costs more",
     "P6": "Truncating a registered file",
     "P8": "Half a million regions",
     "P9": "Many regions, warm",
@@ -132,7 +133,7 @@ SHOWN = [
     ("P2", "memfd, READ", "rdmaregd: p99", "p99 of the first READ of a page after registration / of a later one"),
     ("P2", "memfd, READ", "plain odp: p99", "the same with plain on-demand paging"),
     ("P10", "xfs, pwrite of 4", "watched", "write(2) calls per second by others, on a registered XFS file / on another"),
-    ("P8", "core on the host, 524288", "memory", "memory of a region in the daemon's core, of 524288"),
+    ("P8", "core, 524288", "memory", "memory of a region in the daemon's core, of 524288"),
 ]
 
 

@@ -46,21 +46,31 @@ extra_checks_for() {
 # build chroot is of another Debian release than the 6.1 kernel.
 module_warnings() { grep -E 'warning:|WARNING' "$1" | grep -v 'the compiler differs from the one used to build the kernel'; }
 
-build_module() { # VERSION
-	local v=$1 work=$lab/kmod/$1 key log
-	key=$v.$(hash_tree kmod-helper proto)
-	if ! stamped "kmod-$v" "$key"; then
-		rm -rf "$work"
+# compile_module VERSION NAME PLACE FOLDER... - FOLDER/NAME.ko of the first folder, installed in PLACE; the others are beside it.
+compile_module() {
+	local v=$1 name=$2 place=$3 work=$lab/kmod/$1 key log folder
+	shift 3
+	key=$v.$(hash_tree "$@")
+	if ! stamped "kmod-$name-$v" "$key"; then
 		mkdir -p "$work"
-		cp -a "$top/kmod-helper" "$top/proto" "$work/"
-		log=$work/build.log
-		"$host/in-dev" make -C "/lib/modules/$v/build" M="/lab/kmod/$v/kmod-helper" CC="$(compiler_for "$v")" \
+		for folder; do
+			rm -rf "${work:?}/${folder##*/}"
+			cp -a "$top/$folder" "$work/"
+		done
+		log=$work/$name.log
+		"$host/in-dev" make -C "/lib/modules/$v/build" M="/lab/kmod/$v/${1##*/}" CC="$(compiler_for "$v")" \
 			$(extra_checks_for "$v") modules \
 			2>&1 | tee "$log"
-		if module_warnings "$log"; then die "the kernel module for $v has warnings"; fi
-		stamp "kmod-$v" "$key"
+		if module_warnings "$log"; then die "the kernel module $name for $v has warnings"; fi
+		stamp "kmod-$name-$v" "$key"
 	fi
-	install -D -m644 "$work/kmod-helper/rdmareg.ko" "$root.new/usr/lib/modules/$v/updates/rdmareg.ko"
+	install -D -m644 "$work/${1##*/}/$name.ko" "$root.new/$place/$name.ko"
+}
+
+# The product's module, and the one of the benchmarks, which is found by its path alone.
+build_modules() { # VERSION
+	compile_module "$1" rdmareg "usr/lib/modules/$1/updates" kmod-helper proto
+	compile_module "$1" rdmareg-fault-cost "usr/libexec/rdmareg/tests/$1" tests/lab/fault-cost
 }
 
 # depmod over what the guest will see as one directory: the kernel's own modules and the one of the product. The mount
@@ -90,7 +100,7 @@ build() {
 			version=${version##*/}
 			# without headers: not asked for since the chroot was made anew, which took them along
 			[ -L "$lab/dev/lib/modules/$version/build" ] || continue
-			build_module "$version"
+			build_modules "$version"
 			index_modules "$version"
 		done
 	fi

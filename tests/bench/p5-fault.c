@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * p5-fault.c - figure P5: what warm translations are worth where a fault of the adapter costs F
+ * packets more (fault.h). Two kinds of peers: one that accesses each page for the first time, and
+ * one that writes to a file in the manners of docs/warm.md, with a sync after each round. Our
+ * region, in each mode of its warm engine, against plain ODP and pinned memory.
+ *
+ *   p5-fault ADDRESS PLACE BLOCKDEVICE... [--quick]    pairs of them; BLOCKDEVICE "-": not counted
+ *
+ * A round is what a manner says, written page by page in order, then a sync, then quiet until the
+ * next round is due, as a program has it that writes checkpoints. A round is due when even plain
+ * ODP can have written everything. What counts is the time of the writes themselves; the rounds in
+ * which the engine learns what the peer does do not count. Each way in turn, in each repetition
+ * another one first. "Pinned" is memory without a file, since the kernel pins none: what no fault
+ * at all would be.
+ *
+ * What reached the disk is what /sys/block/DEVICE/stat says, for each byte that the peer wrote.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "fault.h"
+#include "plain.h"
+#include "reach.h"
+
+#define PAGES 32u
+#define LEARNING 4u /* rounds */
+#define COUNTED 20u /* likewise: a multiple of all periods below */
+#define REPETITIONS 5u
+#define PAUSE_USEC 8e4 /* at least, in each round: the engine waits for 20 ms of quiet */
+
+enum kind { ADAPTIVE, OFF, READ, WRITE, PLAIN, PINNED, N_KINDS };
+
+static const struct {
+	const char *name;
+	enum rdmareg_warm_mode mode;
+	enum way way;
+} kinds[N_KINDS] = {
+	[ADAPTIVE] = { "adaptive", RDMAREG_WARM_ADAPTIVE, WAY_REGION },
+	[OFF] = { "off", RDMAREG_WARM_OFF, WAY_REGION },
+	[READ] = { "read", RDMAREG_WARM_READ, WAY_REGION },
+	[WRITE] = { "write", RDMAREG_WARM_WRITE, WAY_REGION },
+	[PLAIN] = { "plain odp", RDMAREG_WARM_UNKNOWN, WAY_ODP },
+	[PINNED] = { "pinned memory", RDMAREG_WARM_UNKNOWN, WAY_PINNED },
+};
+
+enum manner { WHOLE, EVERY_SECOND, EVERY_EIGHTH, HALVES, DENSE, TENTHS, STOPS, N_MANNERS };
+
+static const char *const manners[N_MANNERS] = {
+	"whole",	   "every second", "every eighth", "every other page", "two pages of three",
+	"one page of ten", "stops"
+};
+
+struct series {
+	struct samples rate, p99, disk;
+};
+
+/* Whether the peer writes that page in that round. */
+static bool writes(enum manner manner, unsigned int round, unsigned int page, unsigned int *seed)
+{
+	switch (manner) {
+	case EVERY_SECOND:
+		return round % 2 == 0;
+	case EVERY_EIGHTH:
+		return round % 8 == 0;
+	case HALVES:
+		return page % 2 == 0;
+	case DENSE:
+		return rand_r(seed) % 3 != 0;
+	case TENTHS:
+		return rand_r(seed) % 10 == 0;
+	case STOPS: /* but for one page, or there were nothing to measure */
+		return round < LEARNING + COUNTED / 2 || page == 0;
+	default:
+		return true;
+	}
+}
+
+/* Bytes written to the device since boot. */
+static double disk_bytes(const char *device)
+{
+	char path[128];
+	unsigned long long sectors = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat", device);
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%*u %*u %*u %*u %*u %*u %llu", &sectors) != 1)
+		die(path);
+	fclose(f);
+	return (double)sectors * 512;
+}
+
+/* A round begins when the timer says so, however long the one before took. */
+static void begin_rounds(int timer, double period)
+{
+	struct itimerspec t = { 0 };
+
+	t.it_value.tv_sec = t.it_interval.tv_sec = (time_t)(period / 1e6);
+	t.it_value.tv_nsec = t.it_interval.tv_nsec = (long)(period * 1e3) % 1000000000;
+	if (timerfd_settime(timer, 0, &t, NULL))
+		die("timer");
+}
+
+static void await_round(int timer)
+{
+	uint64_t rounds;
+
+	if (read(timer, &rounds, sizeof(rounds)) != sizeof(rounds))
+		die("timer");
+}
+
+/* How long a round is at F = @cost: a quarter more than everything takes if all of it faults. */
+static double period_usec(unsigned int cost)
+{
+	return 1.25 * PAGES * (cost + 2) * fault_packet_usec() + PAUSE_USEC;
+}
+
+static void slice(struct reach *r, int fd, const char *device, enum manner manner, double period,
+		  struct series *s)
+{
+	unsigned int rounds = quick ? LEARNING + 2 : LEARNING + COUNTED, seed = 1;
+	double busy = 0, disk = 0;
+	struct samples took = { 0 };
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+
+	if (timer < 0)
+		die("timer");
+	begin_rounds(timer, period);
+	for (unsigned int round = 0; round < rounds; round++) {
+		if (round == LEARNING && device)
+			disk = disk_bytes(device);
+		for (unsigned int i = 0; i < PAGES; i++) {
+			double usec;
+
+			if (!writes(manner, round, i, &seed))
+				continue;
+			usec = reach_write(r, PAGE, i * PAGE);
+			if (round < LEARNING)
+				continue;
+			samples_add(&took, usec);
+			busy += usec;
+		}
+		syncfs(fd);
+		await_round(timer);
+	}
+	close(timer);
+	if (!took.n)
+		die("nothing was written");
+	samples_add(&s->rate, (double)took.n / busy);
+	samples_add(&s->p99, samples_quantile(&took, 0.99));
+	if (device)
+		samples_add(&s->disk,
+			    (disk_bytes(device) - disk) / ((double)took.n * (double)PAGE));
+	samples_clear(&took);
+}
+
+/* All of a new file, on an adapter whose faults cost what they do by themselves. */
+static int begin(struct reach *r, const char *place, enum kind kind)
+{
+	int fd = new_file(kinds[kind].way == WAY_PINNED ? "memfd" : place, PAGES * PAGE, ZEROED), e;
+
+	reach_warm_mode = kinds[kind].mode;
+	e = reach_open(r, kinds[kind].way, fd, PAGES * PAGE, PAGE);
+	if (e < 0) {
+		errno = -e;
+		die(place);
+	}
+	return fd;
+}
+
+static void end(struct reach *r, int fd)
+{
+	fault_set(0);
+	reach_close(r);
+	plain_release_all();
+	close(fd);
+}
+
+static void one(const char *place, const char *device, enum manner manner, unsigned int cost,
+		enum kind kind, struct series *s)
+{
+	struct reach r;
+	int fd = begin(&r, place, kind);
+
+	for (unsigned int i = 0; i < PAGES; i++)
+		reach_write(&r, PAGE, i * PAGE);
+	syncfs(fd);
+	fault_set(cost);
+	slice(&r, fd, kinds[kind].way == WAY_PINNED || !strcmp(device, "-") ? NULL : device, manner,
+	      period_usec(cost), s);
+	end(&r, fd);
+}
+
+/* The median of the first accesses, each page once. */
+static void first(const char *place, bool write, unsigned int cost, enum kind kind,
+		  struct samples *ret)
+{
+	struct samples took = { 0 };
+	struct reach r;
+	int fd = begin(&r, place, kind);
+
+	fault_set(cost);
+	for (unsigned int i = 0; i < PAGES; i++)
+		samples_add(&took, write ? reach_write(&r, PAGE, i * PAGE)
+					 : reach_read(&r, PAGE, i * PAGE));
+	samples_add(ret, samples_quantile(&took, 0.5));
+	samples_clear(&took);
+	end(&r, fd);
+}
+
+/* With each kind that differs in it: those between adaptive and write prefetch as it does. */
+static void measure_first(const char *place, bool write, unsigned int cost)
+{
+	static const enum kind measured[] = { ADAPTIVE, WRITE, PLAIN, PINNED };
+	struct samples median[N_KINDS] = { 0 };
+	char subject[96];
+
+	for (unsigned int i = 0; i < (quick ? 1 : bench_rounds(3 * REPETITIONS)); i++)
+		for (unsigned int n = 0; n < 4; n++) {
+			enum kind kind = measured[(i + n) % 4];
+
+			first(place, write, cost, kind, &median[kind]);
+		}
+	for (unsigned int n = 0; n < 3; n++) {
+		snprintf(subject, sizeof(subject), "%s, %s, F %u", place_name(place),
+			 kinds[measured[n]].name, cost);
+		row_ratio(subject,
+			  write ? "first WRITE of a page / of pinned memory"
+				: "first READ of a page / of pinned memory",
+			  &median[measured[n]], &median[PINNED],
+			  measured[n] == PLAIN || (write && measured[n] == ADAPTIVE) ? NULL
+										     : "<= 1.2");
+	}
+	for (size_t k = 0; k < N_KINDS; k++)
+		samples_clear(&median[k]);
+}
+
+static const char *goal_of(enum manner manner, unsigned int cost, enum kind kind)
+{
+	if (kind != ADAPTIVE)
+		return NULL;
+	if (manner == WHOLE && cost)
+		return cost < 100 ? ">= 1.5" : ">= 5";
+	return ">= 0.98";
+}
+
+static void print(const char *place, enum manner manner, unsigned int cost,
+		  const struct series *series)
+{
+	const struct series *plain = &series[PLAIN];
+	char subject[96];
+
+	for (size_t k = 0; k < N_KINDS; k++) {
+		const struct series *s = &series[k];
+
+		if (k == PLAIN || !s->rate.n)
+			continue;
+		if (manner == WHOLE)
+			snprintf(subject, sizeof(subject), "%s, %s, F %u", place, kinds[k].name,
+				 cost);
+		else
+			snprintf(subject, sizeof(subject), "%s, F = %u, peer writes %s", place,
+				 cost, manners[manner]);
+		row_ratio(subject, "writes a second / plain odp", &s->rate, &plain->rate,
+			  goal_of(manner, cost, (enum kind)k));
+		if (manner == WHOLE && k != PINNED)
+			row_ratio(subject, "p99 / p99 of pinned memory", &s->p99,
+				  &series[PINNED].p99, k == ADAPTIVE ? "<= 1.2" : NULL);
+		if (s->disk.n)
+			row_ratio(subject, "bytes to disk per byte written / plain odp", &s->disk,
+				  &plain->disk, k == ADAPTIVE ? "<= 1.05" : NULL);
+	}
+}
+
+/* Everything with all ways; the other manners are there to see that adaptive does no harm. */
+static bool is_measured(enum manner manner, enum kind kind)
+{
+	return manner == WHOLE || kind == ADAPTIVE || kind == PLAIN;
+}
+
+static void measure(const char *place, const char *device, enum manner manner, unsigned int cost)
+{
+	struct series series[N_KINDS] = { 0 };
+	unsigned int repetitions = quick ? 1 : bench_rounds(REPETITIONS);
+
+	for (unsigned int i = 0; i < repetitions; i++)
+		for (unsigned int n = 0; n < N_KINDS; n++) {
+			enum kind kind = (enum kind)((i + n) % N_KINDS);
+
+			if (is_measured(manner, kind))
+				one(place, device, manner, cost, kind, &series[kind]);
+		}
+	print(place_name(place), manner, cost, series);
+	for (size_t k = 0; k < N_KINDS; k++) {
+		samples_clear(&series[k].rate);
+		samples_clear(&series[k].p99);
+		samples_clear(&series[k].disk);
+	}
+}
+
+/* That adaptive does no harm is seen where a fault costs something, and not only everything. */
+static void measure_place(const char *place, const char *device)
+{
+	const size_t costs = quick ? 2 : FAULT_COSTS;
+
+	for (size_t c = 0; c < costs; c++) {
+		measure_first(place, false, fault_costs[c]);
+		measure_first(place, true, fault_costs[c]);
+	}
+	for (size_t c = 0; c < costs; c++)
+		measure(place, device, WHOLE, fault_costs[c]);
+	for (size_t m = WHOLE + 1; m < (quick ? 0 : N_MANNERS); m++)
+		measure(place, device, (enum manner)m, fault_costs[1]);
+}
+
+int main(int argc, char **argv)
+{
+	argc = bench_begin(argc, argv, "P5");
+	if (argc < 4 || argc % 2) {
+		fprintf(stderr, "usage: p5-fault ADDRESS PLACE BLOCKDEVICE... [--quick]\n");
+		return 2;
+	}
+	plain_start(argv[1]);
+	fault_start();
+	for (int i = 2; i < argc; i += 2)
+		measure_place(argv[i], argv[i + 1]);
+	return 0;
+}
