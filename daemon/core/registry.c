@@ -2,10 +2,11 @@
 /*
  * registry.c - see registry.h.
  *
- * Regions are kept in arrays of pointers sorted by id: one of all, and one for each uid. Numbers
- * are given out rising, so adding is an append, finding a binary search, and a page of a list a
- * walk over what the list may show; only adopting after a restart inserts in the middle. Holders
- * are a pool with a free list.
+ * All regions are in a tree by number (numbers.h), so that finding one costs the same however many
+ * there are. Those of each uid are also in an array sorted by number: a page of its list is a walk
+ * over what the list may show. Numbers are given out rising, so adding is an append, and what goes
+ * first is mostly what came first, or last; only adopting after a restart inserts in the middle.
+ * Holders are a pool with a free list.
  */
 #include "core/registry.h"
 
@@ -14,14 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/numbers.h"
+
 struct client_count {
 	uint64_t client;
 	uint32_t regions;
 };
 
-/* Sorted by id. */
+/* Sorted by id: from @first on, @n. */
 struct regions {
 	struct region **item;
+	size_t first;
 	size_t n;
 	size_t allocated;
 };
@@ -37,7 +41,7 @@ struct registry {
 	uint64_t next_id;
 	struct tenant *tenants;
 	uint32_t n_tenants; /* allocated, not all used */
-	struct regions regions;
+	struct numbers regions;
 	struct user *users;
 	size_t n_users;
 	size_t n_users_allocated;
@@ -72,9 +76,10 @@ struct registry *registry_free(struct registry *r)
 {
 	if (!r)
 		return NULL;
-	for (size_t i = 0; i < r->regions.n; i++)
-		free(r->regions.item[i]);
-	free(r->regions.item);
+	for (struct region *region; (region = registry_after(r, 0));) {
+		numbers_remove(&r->regions, region->id);
+		free(region);
+	}
 	for (size_t i = 0; i < r->n_users; i++)
 		free(r->users[i].regions.item);
 	free(r->users);
@@ -377,7 +382,7 @@ static void uncharge_client(struct registry *r, uint64_t client)
 /* Position of the first region with an id not below @id. */
 static size_t lower_bound(const struct regions *regions, uint64_t id)
 {
-	size_t low = 0, high = regions->n;
+	size_t low = regions->first, high = regions->first + regions->n;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -390,34 +395,33 @@ static size_t lower_bound(const struct regions *regions, uint64_t id)
 	return low;
 }
 
-static struct region *after(const struct regions *regions, uint64_t id)
-{
-	size_t i = id == UINT64_MAX ? regions->n : lower_bound(regions, id + 1);
-
-	return i < regions->n ? regions->item[i] : NULL;
-}
-
 /* There is room for one more. */
 static void insert(struct regions *regions, struct region *region)
 {
-	size_t at = lower_bound(regions, region->id);
+	size_t at = lower_bound(regions, region->id), end = regions->first + regions->n;
 
-	assert(regions->n < regions->allocated);
-	assert(at == regions->n || regions->item[at]->id != region->id);
-	memmove(&regions->item[at + 1], &regions->item[at],
-		(regions->n - at) * sizeof(struct region *));
+	assert(end < regions->allocated);
+	assert(at == end || regions->item[at]->id != region->id);
+	memmove(&regions->item[at + 1], &regions->item[at], (end - at) * sizeof(struct region *));
 	regions->item[at] = region;
 	regions->n++;
 }
 
+/* Moves what is before it, or what is behind it: whatever is less. */
 static void take_out(struct regions *regions, const struct region *region)
 {
-	size_t at = lower_bound(regions, region->id);
+	size_t at = lower_bound(regions, region->id), end = regions->first + regions->n;
+	struct region **first = &regions->item[regions->first];
 
-	assert(at < regions->n && regions->item[at] == region);
+	assert(at < end && regions->item[at] == region);
+	if (at - regions->first < end - at) {
+		memmove(first + 1, first, (at - regions->first) * sizeof(struct region *));
+		regions->first++;
+	} else {
+		memmove(&regions->item[at], &regions->item[at + 1],
+			(end - at - 1) * sizeof(struct region *));
+	}
 	regions->n--;
-	memmove(&regions->item[at], &regions->item[at + 1],
-		(regions->n - at) * sizeof(struct region *));
 }
 
 static struct user *find_user(const struct registry *r, uint32_t uid)
@@ -430,29 +434,30 @@ static struct user *find_user(const struct registry *r, uint32_t uid)
 
 struct region *registry_find(const struct registry *r, uint64_t id)
 {
-	size_t i = lower_bound(&r->regions, id);
-
-	return i < r->regions.n && r->regions.item[i]->id == id ? r->regions.item[i] : NULL;
+	return numbers_find(&r->regions, id);
 }
 
 struct region *registry_after(const struct registry *r, uint64_t id)
 {
-	return after(&r->regions, id);
+	return numbers_after(&r->regions, id);
 }
 
 struct region *registry_after_of_uid(const struct registry *r, uint32_t uid, uint64_t id)
 {
 	const struct user *u = find_user(r, uid);
+	size_t at;
 
-	return u ? after(&u->regions, id) : NULL;
+	if (!u || id == UINT64_MAX)
+		return NULL;
+	at = lower_bound(&u->regions, id + 1);
+	return at < u->regions.first + u->regions.n ? u->regions.item[at] : NULL;
 }
 
 void registry_mark_excess(struct registry *r)
 {
 	for (uint32_t i = 0; i < r->n_tenants; i++)
 		r->tenants[i].kept_regions = r->tenants[i].kept_bytes = 0;
-	for (size_t i = 0; i < r->regions.n; i++) {
-		struct region *region = r->regions.item[i];
+	for (struct region *region = NULL; (region = registry_after(r, region ? region->id : 0));) {
 		struct tenant *t = &r->tenants[region->tenant];
 
 		region->excess = false;
@@ -490,9 +495,16 @@ static int check_limits(const struct registry *r, const struct tenant *t, uint64
 	return 0;
 }
 
+/* What went first leaves room, which is used again as soon as it is a sixteenth of what is left. */
 static bool has_room(struct regions *regions)
 {
-	return grow((void **)&regions->item, sizeof(*regions->item), regions->n,
+	if (regions->first + regions->n == regions->allocated && regions->first &&
+	    regions->first >= regions->n / 16) {
+		memmove(regions->item, &regions->item[regions->first],
+			regions->n * sizeof(struct region *));
+		regions->first = 0;
+	}
+	return grow((void **)&regions->item, sizeof(*regions->item), regions->first + regions->n,
 		    &regions->allocated);
 }
 
@@ -530,13 +542,13 @@ int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uin
 	e = id ? (registry_find(r, id) ? REGISTRY_E_EXISTS : 0) : check_limits(r, t, owner, length);
 	if (e)
 		return e;
-	if (!has_room(&r->regions) ||
-	    !grow((void **)&r->clients, sizeof(*r->clients), r->n_clients, &r->n_clients_allocated))
+	if (!grow((void **)&r->clients, sizeof(*r->clients), r->n_clients, &r->n_clients_allocated))
 		return -ENOMEM;
 	u = make_room(r, t->uid);
 	_Static_assert(REGION_REGISTERING == 0, "the state of what calloc() gives");
 	region = u ? calloc(1, sizeof(*region)) : NULL;
-	if (!region) {
+	if (!region || numbers_add(&r->regions, id ? id : r->next_id, region) < 0) {
+		free(region);
 		if (u)
 			drop_user(r, u);
 		return -ENOMEM;
@@ -548,7 +560,6 @@ int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uin
 	registry_set_next_id(r, region->id + 1);
 	if (owner)
 		charge_client(r, owner);
-	insert(&r->regions, region);
 	insert(&u->regions, region);
 	t->regions++;
 	t->bytes += length;
@@ -572,7 +583,7 @@ void registry_remove_region(struct registry *r, struct region *region)
 		uncharge_client(r, region->owner);
 	t->regions--;
 	t->bytes -= region->length;
-	take_out(&r->regions, region);
+	numbers_remove(&r->regions, region->id);
 	take_out(&u->regions, region);
 	drop_user(r, u);
 	free(region);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * p8-registry.c - figure P8, the core's half: 524,288 regions, as libfabric's largest cache has, in
- * the registry of daemon/core. Bytes of each with its owner as a holder, and how long finding one
- * takes at several sizes.
+ * the registry of daemon/core. Bytes of each with its owner as a holder, how long finding one takes
+ * at several sizes, and what adding one, the next one of a list, and taking one out cost with so
+ * many against what they cost with few.
  *
  *   p8-registry [--quick]
  *
- * Runs anywhere; nothing here needs an adapter, a bus or a keeper.
+ * Runs anywhere; nothing here needs an adapter, a bus or a keeper. Times are the processor's.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -48,7 +49,7 @@ static void add(uint32_t tenant, size_t i, uint64_t id)
 static double lookup_nsec(size_t n)
 {
 	uint64_t state = 88172645463325252ull, found = 0;
-	double start = now_usec();
+	double start = processor_usec();
 
 	for (unsigned int i = 0; i < LOOKUPS; i++) {
 		state ^= state << 13;
@@ -58,7 +59,48 @@ static double lookup_nsec(size_t n)
 	}
 	if (!found)
 		die("found nothing");
-	return (now_usec() - start) * 1e3 / LOOKUPS;
+	return (processor_usec() - start) * 1e3 / LOOKUPS;
+}
+
+/* Nanoseconds of one step of a walk over what a uid has, a page of 256 from anywhere. */
+static double next_nsec(size_t n)
+{
+	double start = processor_usec();
+	unsigned int steps = 0;
+
+	for (size_t i = 0; i < n; i += n / 16 + 1) {
+		const struct region *region = registry_find(registry, numbers[i]);
+
+		for (unsigned int k = 0; k < 256 && region; k++, steps++)
+			region = registry_after_of_uid(registry, 1000, region->id);
+	}
+	return (processor_usec() - start) * 1e3 / steps;
+}
+
+/* Adds @n more, each for itself; nanoseconds of one. */
+static double add_nsec(size_t from, size_t n)
+{
+	double start = processor_usec();
+	uint32_t tenant;
+	char session[32];
+
+	for (size_t i = from; i < from + n; i++) {
+		snprintf(session, sizeof(session), "s%zu", i / PER_TENANT);
+		if (registry_get_tenant(registry, 1000, session, &tenant))
+			die("tenant");
+		add(tenant, i, 0);
+	}
+	return (processor_usec() - start) * 1e3 / (double)n;
+}
+
+/* Takes out @n, the oldest first, as evicting a filesystem does; nanoseconds of one. */
+static double remove_nsec(size_t from, size_t n)
+{
+	double start = processor_usec();
+
+	for (size_t i = from; i < from + n; i++)
+		registry_remove_region(registry, registry_find(registry, numbers[i]));
+	return (processor_usec() - start) * 1e3 / (double)n;
 }
 
 /*
@@ -87,8 +129,9 @@ int main(int argc, char **argv)
 		.tenants = 64,
 	};
 	const size_t steps[] = { 1024, 16384, 131072, REGIONS };
-	struct samples small = { 0 }, large = { 0 };
-	char subject[64], session[32];
+	struct samples small = { 0 }, large = { 0 }, adds[2] = { 0 }, walks[2] = { 0 },
+		       removals[2] = { 0 };
+	char subject[64];
 	size_t before, done = 0;
 
 	bench_begin(argc, argv, "P8");
@@ -100,15 +143,16 @@ int main(int argc, char **argv)
 	for (size_t s = 0; done < regions; s++) {
 		struct samples took = { 0 };
 
-		for (; done < steps[s]; done++) {
-			uint32_t tenant;
+		for (; done < steps[s]; done += 64) {
+			double nsec = add_nsec(done, 64);
 
-			snprintf(session, sizeof(session), "s%zu", done / PER_TENANT);
-			if (registry_get_tenant(registry, 1000, session, &tenant))
-				die("tenant");
-			add(tenant, done, 0);
+			if (done < 1024 || done >= regions - 1024)
+				samples_add(&adds[done >= 1024], nsec);
 		}
-		for (int i = 0; i < (quick ? 3 : 15); i++)
+		if (done == 1024)
+			for (unsigned int i = 0; i < bench_rounds(15); i++)
+				samples_add(&walks[0], next_nsec(done));
+		for (int i = 0; i < (int)bench_rounds(15); i++)
 			samples_add(&took, lookup_nsec(done) / 1e3);
 		snprintf(subject, sizeof(subject), "core, %zu regions", done);
 		row(subject, "finding one at random", &took, "us", done == regions ? "<= 1" : NULL);
@@ -118,14 +162,32 @@ int main(int argc, char **argv)
 	row_number(subject, "memory of a region with its owner as holder",
 		   (double)(mallinfo2().uordblks + mallinfo2().hblkhd - before) / (double)done,
 		   "bytes", "<= 256");
-	for (int i = 0; i < (quick ? 3 : 15); i++) {
+	for (int i = 0; i < (int)bench_rounds(15); i++) {
 		samples_add(&large, lookup_nsec(done));
 		samples_add(&small, lookup_nsec(1024));
 	}
 	row_ratio(subject, "finding one of all / one of the first 1024", &large, &small, NULL);
+	row_ratio(subject, "adding one to all / to the first 1024", &adds[1], &adds[0], NULL);
+	for (unsigned int i = 0; i < bench_rounds(15); i++)
+		samples_add(&walks[1], next_nsec(done));
+	row_ratio(subject, "the next one of a list of all / of the first 1024", &walks[1],
+		  &walks[0], NULL);
+	for (size_t i = 0; i < 1024; i += 64)
+		samples_add(&removals[1], remove_nsec(i, 64));
+	for (size_t i = done - 1025; i >= 1024; i--)
+		registry_remove_region(registry, registry_find(registry, numbers[i]));
+	for (size_t i = done - 1024; i < done; i += 64)
+		samples_add(&removals[0], remove_nsec(i, 64));
+	row_ratio(subject, "taking out one of all / of the last 1024", &removals[1], &removals[0],
+		  "<= 10");
+	for (unsigned int i = 0; i < 2; i++) {
+		samples_clear(&adds[i]);
+		samples_clear(&walks[i]);
+		samples_clear(&removals[i]);
+	}
 	samples_clear(&large);
 	make_sparse(&limits);
-	for (int i = 0; i < (quick ? 3 : 15); i++)
+	for (int i = 0; i < (int)bench_rounds(15); i++)
 		samples_add(&large, lookup_nsec(done) / 1e3);
 	snprintf(subject, sizeof(subject), "core, %zu regions, two of three numbers gone", done);
 	row(subject, "finding one at random", &large, "us", "<= 1");
