@@ -14,12 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <systemd/sd-bus.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "client/include/rdmareg.h"
-#include "names.h"
+#include "ping.h"
 
 #define FAR_ACCESS (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)
 
@@ -27,7 +26,6 @@ enum way { PINNED, ODP, REGION, REGION_WARM, PING, _WAY_MAX };
 
 static struct ibv_pd *pd;
 static struct rdmareg *daemon_context;
-static sd_bus *bus;
 
 static void begin(const char *device)
 {
@@ -43,8 +41,6 @@ static void begin(const char *device)
 	errno = 0;
 	if (rdmareg_open(NULL, &daemon_context) < 0)
 		die(rdmareg_last_error());
-	if (sd_bus_open_system(&bus) < 0)
-		die("system bus");
 }
 
 /* Microseconds, or a negative errno. */
@@ -80,16 +76,6 @@ static double by_daemon(int fd, bool warm)
 	return took;
 }
 
-static double by_ping(void)
-{
-	double start = now_usec();
-
-	if (sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
-			       "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL) < 0)
-		die("Ping");
-	return now_usec() - start;
-}
-
 /* Of the whole machine, since boot. */
 static double context_switches(void)
 {
@@ -111,7 +97,7 @@ static double once(const char *place, size_t length, enum way way, double *ret_s
 	double before = context_switches();
 	double took = way == PINNED ? by_verbs(fd, length, FAR_ACCESS)
 		      : way == ODP  ? by_verbs(fd, length, FAR_ACCESS | IBV_ACCESS_ON_DEMAND)
-		      : way == PING ? by_ping()
+		      : way == PING ? ping_usec()
 				    : by_daemon(fd, way == REGION_WARM);
 
 	*ret_switches = context_switches() - before;
@@ -199,6 +185,5 @@ int main(int argc, char **argv)
 			if (!quick || sizes[s] <= MIB)
 				measure(argv[place], sizes[s]);
 	rdmareg_close(daemon_context);
-	sd_bus_unref(bus);
 	return 0;
 }

@@ -8,7 +8,7 @@
  *   auto or pre-content
  *
  * Each round truncates a file without registration and one with: first the owner alone holds it,
- * then the owner and a peer on node b.
+ * then the owner and a peer on node b. The unit is a D-Bus round trip of the same round (ping.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +23,7 @@
 
 #include "bench.h"
 #include "client/include/rdmareg.h"
+#include "ping.h"
 
 #define LENGTH (4 * MIB)
 
@@ -94,13 +95,13 @@ static void holder_end(struct holder *h)
 	close(h->end);
 }
 
-static double truncate_msec(int fd)
+static double truncate_usec(int fd)
 {
 	double start = now_usec();
 
 	if (ftruncate(fd, (off_t)LENGTH / 2))
 		die("ftruncate");
-	return (now_usec() - start) / 1e3;
+	return now_usec() - start;
 }
 
 /* Until the keeper knows of the peer: its side of the handshake ends later than ours. */
@@ -115,7 +116,7 @@ static void await_peer(struct rdmareg_region *region)
 	} while (!info.peers);
 }
 
-static double registered_msec(const char *place, enum rdmareg_arbitrate arbitration, bool with_peer)
+static double registered_usec(const char *place, enum rdmareg_arbitrate arbitration, bool with_peer)
 {
 	struct rdmareg_register_options options = { .size = sizeof(options),
 						    .grace_usec = 5000000,
@@ -146,7 +147,7 @@ static double registered_msec(const char *place, enum rdmareg_arbitrate arbitrat
 	}
 	if (pthread_create(&owner.thread, NULL, owner_thread, &owner))
 		die("thread");
-	took = truncate_msec(fd);
+	took = truncate_usec(fd);
 	if (with_peer)
 		holder_end(&peer);
 	holder_end(&owner);
@@ -159,10 +160,10 @@ static double registered_msec(const char *place, enum rdmareg_arbitrate arbitrat
 	return took;
 }
 
-static double unregistered_msec(const char *place)
+static double unregistered_usec(const char *place)
 {
 	int fd = new_file(place, LENGTH, ZEROED);
-	double took = truncate_msec(fd);
+	double took = truncate_usec(fd);
 
 	close(fd);
 	return took;
@@ -173,20 +174,23 @@ static void measure(const char *place, const char *arbitration, bool with_peer)
 	enum rdmareg_arbitrate wish = strcmp(arbitration, "pre-content")
 					      ? RDMAREG_ARBITRATE_AUTO
 					      : RDMAREG_ARBITRATE_PRE_CONTENT;
-	struct samples with = { 0 }, without = { 0 }, more = { 0 };
+	struct samples without = { 0 }, more = { 0 };
 	int rounds = (int)bench_rounds(15);
 	char subject[96];
 
 	for (int i = 0; i < rounds; i++) {
-		samples_add(&without, unregistered_msec(place));
-		samples_add(&with, registered_msec(place, wish, with_peer));
-		samples_add(&more, with.value[i] - without.value[i]);
+		double plain = unregistered_usec(place);
+		double with = registered_usec(place, wish, with_peer), unit = ping_usec();
+
+		samples_add(&without, plain / unit);
+		samples_add(&more, (with - plain) / unit);
 	}
 	snprintf(subject, sizeof(subject), "%s, %s, %s", place_name(place), arbitration,
 		 with_peer ? "owner and peer" : "owner");
-	row(subject, "truncate, beyond one without registration", &more, "ms", "<= 10");
-	row(subject, "truncate without registration", &without, "ms", NULL);
-	samples_clear(&with);
+	row(subject, "truncate, beyond one without registration, in D-Bus round trips", &more,
+	    "round trips", with_peer ? "<= 3.5" : "<= 2.5");
+	row(subject, "truncate without registration, in D-Bus round trips", &without, "round trips",
+	    NULL);
 	samples_clear(&without);
 	samples_clear(&more);
 }

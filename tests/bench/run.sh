@@ -50,13 +50,12 @@ fio_rows() {
 	done
 }
 
-# The module's self-test has a storm that counts what is lost.
+# The module's self-test has a storm that counts what is lost. How many it has a second is the emulator's doing and no row.
 storm_rows() {
-	local where rate lost
+	local where lost
 	"$RDMAREG_TESTS/kmod-selftest" --tmpfs /mnt/tmpfs --only storm | tee /dev/stderr |
-		sed -nE 's/^# storm\/([a-z]*): ([0-9]+) invalidations seen by watches \(([0-9]+) a second\) in ([0-9]+) reports; lost ([0-9]+)$/\3 \5 \1/p' |
-		while read -r rate lost where; do
-			printf 'P4\tstorm, %s\tinvalidations a second\t%s\t-\t-\t1\ta second\t>= 100000\n' "${where:-memory}" "$rate"
+		sed -nE 's/^# storm\/([a-z]*): [0-9]+ invalidations seen by watches \([0-9]+ a second\) in [0-9]+ reports; lost ([0-9]+)$/\2 \1/p' |
+		while read -r lost where; do
 			printf 'P4\tstorm, %s\toperations in no report\t%s\t-\t-\t1\toperations\t<= 0\n' "${where:-memory}" "$lost"
 		done
 }
