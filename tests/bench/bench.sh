@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # bench.sh [NAME...] - ./run bench: measures all figures, or those named (P1, P3, ...), and makes docs/benchmarks.md of the rows.
+# bench.sh --compare REV [--pairs N] [NAME...] - measures this tree and another revision in turn and says what differs: against.sh.
 #
 # Always holds: a figure that fails is told in its row and in the exit status, and the others are measured all the same. When the guest dies (with
 # several emulated processors in parallel it can, see tests/lab/README.md) what was measured is kept and the rest goes on in a new boot.
@@ -9,7 +10,15 @@
 
 out=$build/bench
 figures=(P8 P4 P2 P6 P10 P5 P3 P1 P9)
-left=() failed=0
+left=() failed=0 other='' pairs=12
+while [[ ${1:-} = --* ]]; do
+	case $1 in
+	--compare) other=${2:?--compare wants a revision} ;;
+	--pairs) pairs=${2:?--pairs wants a number} ;;
+	*) die "bench: unknown option '$1'; see ./run help" ;;
+	esac
+	shift 2
+done
 
 for name; do
 	[[ " ${figures[*]} " == *" ${name^^} "* ]] || die "bench: there is no figure '$name', only ${figures[*]}"
@@ -19,6 +28,7 @@ for name in "${figures[@]}"; do
 	left+=("$name")
 done
 "$host/prepare.sh" 7
+[ -z "$other" ] || exec "$top/tests/bench/against.sh" "$other" "$pairs" "${left[@]}"
 rm -rf "$out"
 mkdir -p "$out"
 
