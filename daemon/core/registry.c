@@ -407,21 +407,18 @@ static void insert(struct regions *regions, struct region *region)
 	regions->n++;
 }
 
-/* Moves what is before it, or what is behind it: whatever is less. */
+/* What goes first is mostly the oldest, or the newest: then nothing is moved. */
 static void take_out(struct regions *regions, const struct region *region)
 {
 	size_t at = lower_bound(regions, region->id), end = regions->first + regions->n;
-	struct region **first = &regions->item[regions->first];
 
 	assert(at < end && regions->item[at] == region);
-	if (at - regions->first < end - at) {
-		memmove(first + 1, first, (at - regions->first) * sizeof(struct region *));
+	regions->n--;
+	if (at == regions->first)
 		regions->first++;
-	} else {
+	else
 		memmove(&regions->item[at], &regions->item[at + 1],
 			(end - at - 1) * sizeof(struct region *));
-	}
-	regions->n--;
 }
 
 static struct user *find_user(const struct registry *r, uint32_t uid)
@@ -498,7 +495,7 @@ static int check_limits(const struct registry *r, const struct tenant *t, uint64
 /* What went first leaves room, which is used again as soon as it is a sixteenth of what is left. */
 static bool has_room(struct regions *regions)
 {
-	if (regions->first + regions->n == regions->allocated && regions->first &&
+	if (regions->first + regions->n == regions->allocated &&
 	    regions->first >= regions->n / 16) {
 		memmove(regions->item, &regions->item[regions->first],
 			regions->n * sizeof(struct region *));

@@ -20,7 +20,8 @@ FOLDERS = ["proto", "daemon/core", "daemon/util", "kmod-helper", "tests/unit"]
 FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-w", "-I.", "-Iproto", "-Idaemon"]
 MEMORY_BYTES = 3 << 29
 CORE = "daemon/core/*.c"
-REGION = ("daemon/core/region.c", "daemon/core/registry.c")
+REGISTRY = ("daemon/core/registry.c", "daemon/core/numbers.c")
+REGION = ("daemon/core/region.c", *REGISTRY)
 GUARD = "daemon/core/guard*.c"
 SLOTS = "kmod-helper/rdmareg-slots.h"
 
@@ -39,7 +40,8 @@ PROGRAMS = [
     Program("test-core-adoption", ("tests/unit/core/test-core-adoption.c", *REGION)),
     Program("test-core-listed", ("tests/unit/core/test-core-listed.c", *REGION)),
     Program("test-core", ("tests/unit/core/test-core.c", *REGION)),
-    Program("test-core-memory", ("tests/unit/core/test-core-memory.c", "daemon/core/registry.c")),
+    Program("test-core-memory", ("tests/unit/core/test-core-memory.c", *REGISTRY)),
+    Program("test-core-numbers", ("tests/unit/core/test-core-numbers.c", "daemon/core/numbers.c")),
     Program("test-core-sessions", ("tests/unit/core/test-core-sessions.c", *REGION)),
     Program("test-core-moves", ("tests/unit/core/test-core-moves.c", GUARD)),
     Program("test-core-demands", ("tests/unit/core/test-core-demands.c", GUARD, "daemon/core/demand.c")),

@@ -61,10 +61,13 @@ static unsigned char behind(size_t i)
 	return (unsigned char)(1 + i % 251);
 }
 
+static unsigned int longer; /* how many arrays were made longer */
+
 void *reallocarray(void *p, size_t n, size_t size)
 {
 	struct array a = { .size = n * size };
 
+	longer++;
 	a.start = refused() ? NULL : realloc(p, a.size + MARGIN);
 	if (!a.start)
 		return NULL;
@@ -100,6 +103,43 @@ static void starve(unsigned int after)
 static void feed(void)
 {
 	starving = false;
+}
+
+/*
+ * Of 64 regions the @gone oldest go and one comes: is the list of their uid made longer for it? It
+ * is in order all the same, also when one in the middle has gone.
+ */
+static bool list_grows(unsigned int gone)
+{
+	_cleanup_(registry_freep) struct registry *r = NULL;
+	struct region *x[64], *y = NULL;
+	uint64_t last = 0;
+	unsigned int before, n = 0;
+	uint32_t t;
+
+	forget_arrays();
+	assert(registry_new(&r, &limits) == 0 && registry_get_tenant(r, 1, "d", &t) == 0);
+	for (unsigned int i = 0; i < 64; i++)
+		assert(registry_add_region(r, t, 0, 1, 0, &x[i]) == 0);
+	for (unsigned int i = 0; i < gone; i++)
+		registry_remove_region(r, x[i]);
+	before = longer;
+	assert(registry_add_region(r, t, 0, 1, 0, &y) == 0 && y->id == 65);
+	before = longer - before;
+	registry_remove_region(r, x[40]);
+	assert(!registry_find(r, 41) && registry_find(r, 42) == x[41]);
+	for (; (y = registry_after_of_uid(r, 1, last)); last = y->id, n++)
+		assert(y == registry_after(r, last) && y->id > last);
+	assert(n == 64 - gone && last == 65 && registry_count(r) == n);
+	check_margins();
+	return before;
+}
+
+/* A sixteenth of what is left is worth moving it. */
+static void test_list(void)
+{
+	assert(list_grows(0) && list_grows(1) && list_grows(2));
+	assert(!list_grows(3) && !list_grows(40));
 }
 
 static void test_none(void)
@@ -285,6 +325,7 @@ static void test_gives_back(void)
 int main(void)
 {
 	test_none();
+	test_list();
 	test_too_little();
 	test_used_again();
 	test_users_come_and_go();
