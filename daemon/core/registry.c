@@ -454,7 +454,8 @@ void registry_mark_excess(struct registry *r)
 {
 	for (uint32_t i = 0; i < r->n_tenants; i++)
 		r->tenants[i].kept_regions = r->tenants[i].kept_bytes = 0;
-	for (struct region *region = NULL; (region = registry_after(r, region ? region->id : 0));) {
+	for (struct region *region = registry_after(r, 0); region;
+	     region = registry_after(r, region->id)) {
 		struct tenant *t = &r->tenants[region->tenant];
 
 		region->excess = false;
