@@ -410,15 +410,15 @@ static void insert(struct regions *regions, struct region *region)
 /* What goes first is mostly the oldest, or the newest: then nothing is moved. */
 static void take_out(struct regions *regions, const struct region *region)
 {
-	size_t at = lower_bound(regions, region->id), end = regions->first + regions->n;
+	size_t at = lower_bound(regions, region->id);
 
-	assert(at < end && regions->item[at] == region);
+	assert(at < regions->first + regions->n && regions->item[at] == region);
 	regions->n--;
 	if (at == regions->first)
 		regions->first++;
 	else
 		memmove(&regions->item[at], &regions->item[at + 1],
-			(end - at - 1) * sizeof(struct region *));
+			(regions->first + regions->n - at) * sizeof(struct region *));
 }
 
 static struct user *find_user(const struct registry *r, uint32_t uid)
