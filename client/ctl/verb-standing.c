@@ -85,6 +85,16 @@ const struct verb verb_standing_list = {
 	"standing list", "", "list regions that are made again after a reboot", specs, 0, 0, list
 };
 
+struct restore_options {
+	bool due;
+};
+
+static const struct option_spec restore_specs[] = {
+	{ "due", ARG_FLAG, offsetof(struct restore_options, due), NULL,
+	  "only those that rdmaregd wants made again now" },
+	{ NULL },
+};
+
 static int restore_one(struct ctl *ctl, struct rdmareg *c, const struct rdmareg_standing *s)
 {
 	bool writes = s->access == RDMAREG_ACCESS_READ_WRITE;
@@ -106,15 +116,16 @@ static int restore_one(struct ctl *ctl, struct rdmareg *c, const struct rdmareg_
 /* Root's own, too: a file of another user is opened by that user. */
 static int restore(struct ctl *ctl, const void *options, char **arguments, int n)
 {
+	const struct restore_options *o = options;
 	const struct rdmareg_standing_options so = {
-		.size = sizeof(so), .has_uid = 1, .uid = geteuid(), .waiting = 1
+		.size = sizeof(so), .has_uid = 1, .uid = geteuid(), .waiting = 1, .due = o->due
 	};
 	struct rdmareg_standing s = { .size = sizeof(s) };
 	struct rdmareg_standings *walk;
 	struct rdmareg *context;
 	int r, status = begin(ctl, &so, &context, &walk), one;
 
-	(void)options, (void)arguments, (void)n;
+	(void)arguments, (void)n;
 	if (status)
 		return status;
 	while ((r = rdmareg_standings_next(walk, &s)) > 0) {
@@ -130,7 +141,7 @@ static int restore(struct ctl *ctl, const void *options, char **arguments, int n
 const struct verb verb_standing_restore = { "standing restore",
 					    "",
 					    "make those of this user again that are not there",
-					    NULL,
+					    restore_specs,
 					    0,
 					    0,
 					    restore };

@@ -39,7 +39,8 @@ struct rdmareg_standing_options {
 	uint32_t uid;	 /* with has_uid: only this user's */
 	uint8_t has_uid; /* 1: @uid counts */
 	uint8_t waiting; /* 1: only those that are not there */
-	uint8_t reserved[2];
+	uint8_t due;	 /* 1: of these only those that rdmaregd wants made again now */
+	uint8_t reserved[1];
 };
 
 /*

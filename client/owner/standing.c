@@ -58,6 +58,8 @@ _public_ int rdmareg_list_standing(struct rdmareg *c,
 		option_append(m, &r, "uid", "u", o.uid);
 	if (o.waiting)
 		option_append(m, &r, "waiting", "b", 1);
+	if (o.due)
+		option_append(m, &r, "due", "b", 1);
 	options_close(m, &r);
 	if (r < 0)
 		return fail_bus(NULL, r, "listing standing regions");

@@ -47,6 +47,8 @@ struct standings {
 	struct standing_job *running; /* a thread is in it, */
 	bool silent;		      /* and the disk does not answer */
 	struct event *turn;	      /* the next one begins, or who waits has waited enough */
+	struct event *again;	      /* some are to be made again */
+	char start_trouble[480];      /* their unit cannot be started, and why; "": it could */
 	const struct standing_ops *ops;
 	struct log_limit log;
 };

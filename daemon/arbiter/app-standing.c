@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <systemd/sd-daemon.h>
-
 #include "arbiter/app-standing.h"
 #include "util/log.h"
 
@@ -55,6 +53,7 @@ static void stands(struct app *a, struct standing *s)
 	if (former) /* the same name, and no region */
 		forget(a, former);
 	s->pending = false;
+	standing_is_there(s);
 }
 
 /* Nobody was told that it stands. */
@@ -239,6 +238,7 @@ int app_standing_begin(struct app *a, const struct region *r, struct region_entr
 				.access = r->access,
 				.policy = r->policy,
 				.pre_content = q->asks_pre_content,
+				.no_warm = !q->warm,
 				.warm_mode = (uint8_t)(q->has_warm_mode ? q->warm_mode
 									: a->settings.warm_mode),
 				.pending = true,
@@ -268,7 +268,7 @@ bool app_standing_registered(struct app *a, struct region_entry *e, struct call 
 
 	if (!s || !s->pending) {
 		if (s)
-			*s->why = 0;
+			standing_is_there(s);
 		return false;
 	}
 	if (standing_disk_write(a, s, call) == 0)
@@ -300,7 +300,7 @@ static void wait_for_disk(struct app *a, struct region_entry *e, struct standing
 void app_standing_ended(struct app *a, struct region_entry *e)
 {
 	struct standing *s = e->standing;
-	char why[STANDING_WHY_MAX];
+	char why[STANDING_WHY_MAX], next[128];
 	bool released = e->end == END_RELEASED || e->end == END_SESSION;
 
 	e->standing = NULL;
@@ -314,14 +314,15 @@ void app_standing_ended(struct app *a, struct region_entry *e)
 			forget(a, s);
 		return;
 	}
-	if (!e->announced)
+	if (!e->announced && e->end != END_LOST)
 		return;
 	if (released) {
 		app_standing_drop(a, s);
 		return;
 	}
-	snprintf(why, sizeof(why), "its region ended: %s%s%.200s", region_end_names[e->end],
-		 *e->end_text ? ": " : "", e->end_text);
+	standing_is_lost(a, s, e->end != END_LOST && e->end != END_GIVEN_UP, next, sizeof(next));
+	snprintf(why, sizeof(why), "%s; its region ended: %s%s%.200s", next,
+		 region_end_names[e->end], *e->end_text ? ": " : "", e->end_text);
 	note_refusal(a, s, why);
 }
 
@@ -374,6 +375,7 @@ bool app_view_next_standing(void *userdata, uint64_t after, struct standing_view
 				       .length = s->length,
 				       .access = s->access,
 				       .region = s->region,
+				       .held = s->held,
 				       .why = s->why };
 	return true;
 }
@@ -422,7 +424,7 @@ int app_find_standing(void *userdata, uint32_t uid, const char *session, const c
 					  .grace_usec = s->grace_usec,
 					  .has_grace = s->policy == POLICY_YIELD,
 					  .detached = true,
-					  .warm = true,
+					  .warm = !s->no_warm,
 					  .has_warm_mode = true,
 					  .warm_mode = s->warm_mode,
 					  .asks_pre_content = s->pre_content,
@@ -451,40 +453,15 @@ void app_load_standing(struct app *a, const struct standing_ops *ops)
 {
 	TAILQ_INIT(&a->standing.all);
 	a->standing.ops = ops;
+	if (standing_start_open(a) < 0)
+		log_error("no memory to make standing regions again by themselves");
 	standing_disk_open(a);
-}
-
-/* They are made again by their users, in a unit of each. */
-void app_start_standing(struct app *a)
-{
-	bool can = !a->options->bus_address && !a->options->session_bus && sd_booted() > 0;
-	const struct standing *s, *before;
-	char unit[64];
-	uint32_t n = 0;
-
-	TAILQ_FOREACH(s, &a->standing.all, all) {
-		n += !s->region;
-		TAILQ_FOREACH(before, &a->standing.all, all)
-			if (before == s || (before->uid == s->uid && !before->region))
-				break;
-		if (s->region || before != s || !can)
-			continue;
-		snprintf(unit, sizeof(unit), "rdmareg-standing@%" PRIu32 ".service", s->uid);
-		if (sd_bus_call_method_async(
-			    bus_connection(a->bus), NULL, "org.freedesktop.systemd1",
-			    "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-			    "StartUnit", NULL, NULL, "ss", unit, "fail") < 0)
-			log_error("%s cannot be started: no memory", unit);
-	}
-	if (n)
-		log_notice("%" PRIu32 " standing regions are not there%s", n,
-			   can ? ": rdmareg-standing@.service of each user makes them again"
-			       : ": their users make them again with: rdmaregctl standing restore");
 }
 
 void app_stop_standing(struct app *a)
 {
 	standing_disk_stop(a);
+	standing_start_close(a);
 }
 
 void app_free_standing(struct app *a)

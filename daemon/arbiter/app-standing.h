@@ -35,4 +35,13 @@ void standing_disk_remove(struct app *a, const struct standing *s, struct waitin
 void standing_disk_stop(struct app *a);
 void standing_disk_close(struct app *a);
 
+/* --- app-standing-start.c */
+
+/* -ENOMEM: what is lost is not made again by itself. */
+int standing_start_open(struct app *a);
+void standing_start_close(struct app *a);
+void standing_is_there(struct standing *s);
+/* @taken_down: by somebody. @why: what comes next. */
+void standing_is_lost(struct app *a, struct standing *s, bool taken_down, char *why, size_t size);
+
 #endif

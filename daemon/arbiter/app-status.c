@@ -181,12 +181,12 @@ static void look_at_standing(const struct app *a, const uint32_t *uid, struct st
 			    "the disk below %.200s did not answer when rdmaregd started",
 			    a->options->state_directory);
 	if (n)
-		add_problem(
-			v, "standing regions are not there", "rdmaregctl standing list --waiting",
-			"%" PRIu32 " regions are to be made again, and are not yet: their users do "
-			"so with rdmaregctl standing restore, and rdmaregd has them do it when it "
-			"starts",
-			n);
+		add_problem(v, "standing regions are not there",
+			    "rdmaregctl standing list --waiting",
+			    "%" PRIu32
+			    " regions are not there, and the list says why, and what is next: "
+			    "their users make them again with rdmaregctl standing restore%s%s",
+			    n, *a->standing.start_trouble ? "; " : "", a->standing.start_trouble);
 }
 
 /* What only an administrator is told. */

@@ -13,6 +13,7 @@
 
 #define HEAD "rdmareg-standing\n"
 #define TAIL "end"
+#define NO_WARM "no_warm" /* can be missing: it came later */
 
 static const struct record_member numbers[] = {
 #define NUMBER(key, member, most) RECORD_MEMBER(struct standing, key, member, most)
@@ -29,6 +30,7 @@ static const struct record_member numbers[] = {
 	NUMBER("policy", policy, _REGION_POLICY_MAX - 1),
 	NUMBER("warm_mode", warm_mode, _WARM_MODE_MAX - 1),
 	NUMBER("pre_content", pre_content, 1),
+	NUMBER(NO_WARM, no_warm, 1),
 #undef NUMBER
 };
 
@@ -167,6 +169,7 @@ bool standing_parse(char *text, struct standing *ret)
 		if (!take_line(line, &s, &seen))
 			return false;
 	}
+	seen |= 1u << find_key(NO_WARM);
 	if (!rest || rest[1] || seen != (1u << N_KEYS) - 1 || !is_sound(&s))
 		return false;
 	*ret = s;

@@ -36,6 +36,7 @@ struct standing {
 	uint8_t policy;
 	uint8_t warm_mode;
 	bool pre_content; /* it was asked for */
+	bool no_warm;	  /* its pages are not prefetched when it is made */
 
 	/* of this daemon; not written */
 	bool pending;		    /* it stands once its record is on disk, */
@@ -45,6 +46,11 @@ struct standing {
 	uint64_t number;	    /* for lists */
 	uint64_t region;	    /* 0: it is not there */
 	char why[STANDING_WHY_MAX]; /* what the last try ended with; "": there was none */
+	/* app-standing-start.c's: */
+	uint64_t there_usec; /* CLOCK_MONOTONIC: when it was made; 0: by an earlier daemon */
+	uint64_t due_usec;   /* likewise: when it is to be made again; 0: not by itself */
+	uint32_t losses;     /* in a row */
+	bool held;	     /* until its user restores it */
 	TAILQ_ENTRY(standing) all;
 };
 

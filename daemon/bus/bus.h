@@ -326,7 +326,7 @@ struct keeper_view {
 	uint64_t since_usec; /* CLOCK_MONOTONIC; 0: not known */
 };
 
-#define STANDING_WHY_MAX 256
+#define STANDING_WHY_MAX 400
 
 /* A region that is made again after a reboot, for ListStanding. Texts are borrowed. */
 struct standing_view {
@@ -339,6 +339,7 @@ struct standing_view {
 	uint64_t length;
 	enum region_access access;
 	uint64_t region; /* 0: it is not there now */
+	bool held;	 /* not made again but by its user's hand */
 	const char *why; /* what the last try to make it again ended with; "": there was none */
 };
 

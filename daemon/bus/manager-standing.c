@@ -79,6 +79,7 @@ struct standing_listing {
 	uint32_t uid;
 	bool has_uid;
 	bool waiting;
+	bool due;
 	uint64_t after;
 };
 
@@ -88,6 +89,7 @@ static int read_filter(sd_bus_message *m, struct listing *listing, struct failur
 	const struct option known[] = {
 		{ "uid", 'u', &l->uid, &l->has_uid },
 		{ "waiting", 'b', &l->waiting, NULL },
+		{ "due", 'b', &l->due, NULL },
 	};
 
 	return options_read(m, known, ARRAY_SIZE(known), f);
@@ -121,7 +123,7 @@ static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t u
 			return 0;
 		l->after = v.number;
 		if ((!uid || v.uid == uid) && (!l->has_uid || v.uid == l->uid) &&
-		    (!l->waiting || !v.region))
+		    (!l->waiting || !v.region) && (!l->due || (!v.region && !v.held)))
 			r = append_standing(listing->reply, &v);
 	}
 	return r;

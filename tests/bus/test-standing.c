@@ -72,6 +72,39 @@ static void test_reboot(void)
 	check(!find_standing(bus, "model", &s));
 }
 
+static bool prefetch_failed(const char *name)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "region %" PRIu64 ": not prefetched", region_of(name));
+	return world_log_contains(&world, line);
+}
+
+/* Nor is it prefetched if that was not wanted. */
+static void test_no_warm(void)
+{
+	int fd = make_named("file");
+	char out[4096];
+	struct reply plain, r;
+
+	check(register_standing(fd, "warm", &r));
+	check(register_region(bus, fd, 0, 0, "rw", &r, 4, "standing", "b", 1, "detached", "b", 1,
+			      "name", "s", "cold", "warm", "b", 0));
+	disconnect(bus);
+	reboot_machine();
+	bus = connect_client(&world);
+	check(register_region(bus, fd, 0, 0, "rw", &plain, 1, "warm", "b", 0));
+	/* of this keeper nothing is prefetched any more */
+	world_tell_keeper(&world, geteuid(), "default", "chunks %" PRIu64 " 0", plain.id);
+	check(ctl("standing restore", out) == 0);
+	check(prefetch_failed("warm") && !prefetch_failed("cold"));
+	world_tell_keeper(&world, geteuid(), "default", "chunks %" PRIu64 " all", plain.id);
+	check(call_region(bus, plain.id, "Release", &r));
+	check(call_region(bus, region_of("warm"), "Release", &r) &&
+	      call_region(bus, region_of("cold"), "Release", &r));
+	close(fd);
+}
+
 /* Another file, whatever it is called, is not registered. */
 static void test_other_file(void)
 {
@@ -484,6 +517,7 @@ int main(void)
 {
 	standing_begin("[daemon]\nadopt_timeout_msec = 1000\n[limits]\nstanding_per_uid = 2\n");
 	test_reboot();
+	test_no_warm();
 	test_other_file();
 	test_refused();
 	test_limit();

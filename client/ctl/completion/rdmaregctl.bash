@@ -52,7 +52,7 @@ _rdmaregctl() {
 		[standing]='list remove restore'
 		[standing list]='--uid --waiting'
 		[standing remove]=''
-		[standing restore]=''
+		[standing restore]='--due'
 		[session]='create list show set drain release run'
 		[session create]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
 		[session list]='--uid --state'

@@ -324,7 +324,7 @@ static void test_reserved(void)
 {
 	struct rdmareg_open_options oo = { .size = sizeof(oo), .reserved = { [6] = 1 } };
 	struct rdmareg_register_options ro2 = { .size = sizeof(ro2), .reserved2 = 1 };
-	struct rdmareg_standing_options sto = { .size = sizeof(sto), .reserved = { [1] = 1 } };
+	struct rdmareg_standing_options sto = { .size = sizeof(sto), .reserved = { [0] = 1 } };
 	struct rdmareg_standings *walk = NULL;
 	struct rdmareg_configure_options co = { .size = sizeof(co), .reserved = 1 };
 	struct rdmareg_dax_options dao = { .size = sizeof(dao), .reserved = { [1] = 1 } };

@@ -31,7 +31,8 @@ static struct standing sample(void)
 			      .access = ACCESS_READ_WRITE,
 			      .policy = POLICY_YIELD,
 			      .warm_mode = WARM_ADAPTIVE,
-			      .pre_content = true };
+			      .pre_content = true,
+			      .no_warm = true };
 
 	return s;
 }
@@ -42,7 +43,7 @@ static bool same(const struct standing *a, const struct standing *b)
 	       !strcmp(a->path, b->path) && identity_is_same(&a->file, &b->file) &&
 	       a->offset == b->offset && a->length == b->length && a->grace_usec == b->grace_usec &&
 	       a->access == b->access && a->policy == b->policy && a->warm_mode == b->warm_mode &&
-	       a->pre_content == b->pre_content;
+	       a->pre_content == b->pre_content && a->no_warm == b->no_warm;
 }
 
 static void test_round_trip(void)
@@ -71,6 +72,21 @@ static void test_round_trip(void)
 	s = sample();
 	s.file = (struct file_identity){ .inode = 1 };
 	standing_print(&s, text);
+	assert(standing_parse(text, &back) && same(&s, &back));
+}
+
+/* A package that knew nothing of it wrote it. */
+static void test_older(void)
+{
+	struct standing s = sample(), back;
+	char text[RECORD_TEXT_MAX], *line, *end;
+
+	standing_print(&s, text);
+	line = strstr(text, "no_warm 1\n");
+	assert(line);
+	end = line + strlen("no_warm 1\n");
+	memmove(line, end, strlen(end) + 1);
+	s.no_warm = false;
 	assert(standing_parse(text, &back) && same(&s, &back));
 }
 
@@ -180,6 +196,7 @@ static void test_cut(void)
 int main(void)
 {
 	test_round_trip();
+	test_older();
 	test_bad();
 	test_cut();
 	return 0;
