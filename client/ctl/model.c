@@ -218,6 +218,7 @@ json_object *model_history(const struct rdmareg_history_event *e)
 	add_number(o, "region", e->region);
 	add_number(o, "uid", e->uid);
 	add_text(o, "session", e->session);
+	add_text(o, "name", e->name);
 	add_text(o, "path", e->path);
 	add_text(o, "kind", rdmareg_history_kind_name(e->kind));
 	if (e->revocation)

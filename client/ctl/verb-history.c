@@ -36,6 +36,7 @@ static const struct option_spec specs[] = {
 struct wanted {
 	struct rdmareg_history_options options;
 	char file[64];
+	char *name; /* of a region, in parts */
 	uint64_t revocation;
 	struct history *history;
 };
@@ -58,7 +59,7 @@ static bool is_file(const char *text)
 
 /*
  * A number is a region; what begins with a slash or a dot, has no slash, or has several, is a file;
- * the rest is SESSION/NAME, or else a file.
+ * the rest is SESSION/NAME, also of regions that have ended, or else a file if there is one.
  */
 static int read_argument(struct ctl *ctl, const char *text, struct wanted *w)
 {
@@ -67,17 +68,17 @@ static int read_argument(struct ctl *ctl, const char *text, struct wanted *w)
 	if (*text && strspn(text, "0123456789") == strlen(text))
 		return ctl_parse_id(text, &w->options.region);
 	if (!is_file(text)) {
-		int r = ctl_find_name(ctl, text, true, &w->options.region);
+		uint64_t now = 0;
+		int r = ctl_find_name(ctl, text, true, &now);
 
-		if (r || w->options.region)
+		if (r == 0 && (now || stat(text, &st) < 0)) {
+			r = ctl_parse_name(text, &w->name, &w->options.uid, &w->options.session,
+					   &w->options.name);
+			w->options.has_uid = w->options.uid != UINT32_MAX;
 			return r;
-		if (stat(text, &st) < 0)
-			return ctl_error(
-				EXIT_NOT_FOUND,
-				"%s: no region is called so now. The history has one that "
-				"ended by its number or its file: see rdmaregctl history. A "
-				"file is written ./%s",
-				text, text);
+		}
+		if (r)
+			return r;
 	}
 	w->options.file = w->file;
 	if (stat(text, &st) == 0) {
@@ -178,6 +179,13 @@ static int not_known(const struct wanted *w)
 			"%s: there was none since rdmaregd was started, or its events were "
 			"overwritten",
 			w->options.region, whose);
+	if (w->options.name)
+		return ctl_error(EXIT_NOT_FOUND,
+				 "the history has no region%s called %s/%s: there was none since "
+				 "rdmaregd was started, or its events were overwritten. A file is "
+				 "written ./%s/%s",
+				 whose, w->options.session, w->options.name, w->options.session,
+				 w->options.name);
 	return ctl_error(EXIT_NOT_FOUND, "the history has no region%s of that file", whose);
 }
 
@@ -193,14 +201,16 @@ static int draw(const struct history *h, const struct wanted *w)
 				 "there is no revocation %" PRIu64
 				 " in the history; see it without --svg",
 				 w->revocation);
-	if (!h->n && (w->options.region || w->options.file))
+	if (!h->n && (w->options.region || w->options.file || w->options.name))
 		return not_known(w);
 	if (w->options.region)
 		return ctl_error(EXIT_NOT_FOUND,
 				 "there is no revocation of region %" PRIu64 " in the history",
 				 w->options.region);
 	return ctl_error(EXIT_NOT_FOUND, "there is no revocation%s in the history",
-			 w->options.file ? " of a region of that file" : "");
+			 w->options.file   ? " of a region of that file"
+			 : w->options.name ? " of a region of that name"
+					   : "");
 }
 
 static void print_lines(const struct ctl *ctl, const struct history *h)
@@ -243,7 +253,7 @@ static int print_once(const struct ctl *ctl, const struct wanted *w)
 {
 	const struct history *h = w->history;
 
-	if (!h->n && (w->revocation || w->options.region || w->options.file))
+	if (!h->n && (w->revocation || w->options.region || w->options.file || w->options.name))
 		return not_known(w);
 	if (ctl->json) {
 		print_json(h);
@@ -263,6 +273,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	struct wanted w = { .options = { .size = sizeof(w.options), .limit = PAGE },
 			    .revocation = o->revocation };
 	_cleanup_(history_cleanup) struct history h = { 0 };
+	_cleanup_(text_cleanup) char *name = NULL;
 	struct rdmareg *context;
 	int r;
 
@@ -273,6 +284,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		return r;
 	if (n) {
 		r = read_argument(ctl, arguments[0], &w);
+		name = w.name;
 		if (r)
 			return r;
 	}

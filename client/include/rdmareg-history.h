@@ -33,7 +33,12 @@ struct rdmareg_history_options {
 	 * rdmareg_subscribe(), which is EINVAL otherwise
 	 */
 	uint8_t follow;
-	uint8_t reserved[3];
+	uint8_t has_uid; /* 1: @uid counts; 0: this user's */
+	uint8_t reserved[2];
+	/* only of regions that are or were called so: in this session, NULL: "default", of @uid */
+	const char *name; /* NULL: whatever they are called */
+	const char *session;
+	uint32_t uid;
 };
 
 #define RDMAREG_HISTORY_NO_DELAY UINT64_MAX
@@ -87,6 +92,7 @@ struct rdmareg_history_event {
 	uint8_t reserved[6];
 	const char *keeper_before; /* REPLACED: which keeper had the region */
 	const char *keeper;	   /* REPLACED: and which has it now */
+	const char *name;	   /* of the region, in its session; "": it has none */
 };
 
 /*

@@ -21,6 +21,7 @@ static const struct field known[] = {
 	INTO("uid", FIELD_U32, uid),
 	INTO("session", FIELD_TEXT, session),
 	INTO("path", FIELD_TEXT, path),
+	INTO("name", FIELD_TEXT, name),
 	INTO("monotonic_usec", FIELD_U64, monotonic_usec),
 	INTO("revocation", FIELD_U64, revocation),
 	INTO("delay_usec", FIELD_U64, delay_usec),
@@ -64,6 +65,12 @@ static int fill_call(sd_bus_message *m, const struct rdmareg_history_options *o)
 		option_append(m, &r, "region", "t", o->region);
 	if (o->file)
 		option_append(m, &r, "file", "s", o->file);
+	if (o->name)
+		option_append(m, &r, "name", "s", o->name);
+	if (o->session)
+		option_append(m, &r, "session", "s", o->session);
+	if (o->has_uid)
+		option_append(m, &r, "uid", "u", o->uid);
 	if (o->after)
 		option_append(m, &r, "after", "t", o->after);
 	if (o->limit)
@@ -139,6 +146,7 @@ _public_ int rdmareg_history_next(struct rdmareg_history *h, struct rdmareg_hist
 {
 	struct rdmareg_history_event read = { .session = "",
 					      .path = "",
+					      .name = "",
 					      .comm = "",
 					      .cgroup = "",
 					      .address = "",

@@ -115,9 +115,9 @@ static int enter(struct app *a, struct proxy *k, const struct record_region *g,
 	(*ret)->gate_asked =
 		g->terms.gate_asked || (g->terms.gated && g->terms.policy != POLICY_HOLD);
 	region_text_set(&(*ret)->text.path, g->path, sizeof(g->path));
-	app_history_begin(a, r, *ret);
 	*ret_region = r;
 	error = *g->name ? region_table_set_name(a->table, *ret, g->name) : 0;
+	app_history_begin(a, r, *ret);
 	if (error == 0)
 		app_standing_adopted(a, r, *ret, g->name);
 	if (error != -EEXIST)

@@ -77,8 +77,8 @@ void app_history_begin(struct app *a, const struct region *r, struct region_entr
 {
 	const struct tenant *t = registry_tenant(a->registry, r->tenant);
 
-	history_begin(a->history, r->id, t->uid, t->session, e->text.device, e->text.inode,
-		      e->text.path, &e->history);
+	history_begin(a->history, r->id, t->uid, t->session, e->text.name, e->text.device,
+		      e->text.inode, e->text.path, &e->history);
 }
 
 void app_history_end(struct app *a, struct region_entry *e)

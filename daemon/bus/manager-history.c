@@ -34,6 +34,8 @@ struct history_listing {
 	struct listing listing;
 	struct history_filter filter; /* its path is @path */
 	char path[DESCRIPTOR_PATH_MAX];
+	char session[TENANT_SESSION_MAX]; /* likewise */
+	char name[REGION_NAME_MAX];
 	uint64_t after;
 	uint32_t left;		       /* so many more at most */
 	struct history_search *search; /* once it is begun */
@@ -69,14 +71,36 @@ static int read_file(const char *file, struct history_listing *l, struct failure
 		DESCRIPTOR_PATH_MAX, clean);
 }
 
+static int read_name(const char *session, const char *name, struct history_listing *l,
+		     struct failure *f)
+{
+	int r = check_session(session, f);
+
+	if (r == 0)
+		r = check_region_name(name, f);
+	if (r)
+		return r;
+	strcpy(l->session, session);
+	strcpy(l->name, name);
+	l->filter.session = l->session;
+	l->filter.name = l->name;
+	return 0;
+}
+
 static int read_filter(sd_bus_message *m, struct history_listing *l, bool *ret_follow,
 		       struct failure *f)
 {
-	const char *file = NULL;
+	const char *file = NULL, *session = NULL, *name = NULL;
+	bool has_uid = false;
 	const struct option known[] = {
-		{ "region", 't', &l->filter.region, NULL }, { "file", 's', &file, NULL },
-		{ "after", 't', &l->after, NULL },	    { "limit", 'u', &l->left, NULL },
+		{ "region", 't', &l->filter.region, NULL },
+		{ "file", 's', &file, NULL },
+		{ "after", 't', &l->after, NULL },
+		{ "limit", 'u', &l->left, NULL },
 		{ "follow", 'b', ret_follow, NULL },
+		{ "name", 's', &name, NULL },
+		{ "session", 's', &session, NULL },
+		{ "uid", 'u', &l->filter.name_uid, &has_uid },
 	};
 	int r;
 
@@ -88,7 +112,12 @@ static int read_filter(sd_bus_message *m, struct history_listing *l, bool *ret_f
 		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
 				   "limit must be from 1 to %d, not %" PRIu32, HISTORY_LIMIT_MAX,
 				   l->left);
-	return file ? read_file(file, l, f) : 0;
+	if (!name && (session || has_uid))
+		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+				   "session and uid go with a name, whose they are");
+	if (name)
+		r = read_name(session ? session : "default", name, l, f);
+	return r == 0 && file ? read_file(file, l, f) : r;
 }
 
 static int append_number(sd_bus_message *m, const char *key, uint64_t value)
@@ -220,6 +249,8 @@ static int append_event(sd_bus_message *m, const struct history_event *e,
 	if (r >= 0)
 		r = append_text(m, "session", of->session);
 	if (r >= 0)
+		r = append_text(m, "name", of->name);
+	if (r >= 0)
 		r = append_text(m, "path", of->path);
 	if (r >= 0)
 		r = append_number(m, "monotonic_usec", e->monotonic_usec);
@@ -308,6 +339,7 @@ int method_get_history(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	r = client_of_message(b, m, &c);
 	if (r < 0)
 		return r;
+	l->filter.name_uid = c->uid;
 	r = read_filter(m, l, &follows, &f);
 	if (r == 0 && follows)
 		r = follow(c, &f);

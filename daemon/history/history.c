@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,7 +135,8 @@ static bool make_room(struct history *h)
 }
 
 int history_begin(struct history *h, uint64_t region, uint32_t uid, const char *session,
-		  uint64_t device, uint64_t inode, const char *path, struct history_region **ret)
+		  const char *name, uint64_t device, uint64_t inode, const char *path,
+		  struct history_region **ret)
 {
 	struct history_region *r = calloc(1, sizeof(*r));
 	size_t n = strnlen(session, HISTORY_SESSION_MAX - 1);
@@ -150,6 +152,7 @@ int history_begin(struct history *h, uint64_t region, uint32_t uid, const char *
 	r->device = device;
 	r->inode = inode;
 	memcpy(r->session, session, n);
+	snprintf(r->name, sizeof(r->name), "%s", name ? name : "");
 	r->path = path ? strdup(path) : NULL; /* without memory it has none */
 	r->at = h->n;
 	h->regions[h->n++] = r;
@@ -288,10 +291,16 @@ static bool is_of_file(const struct history_filter *f, const struct history_regi
 	return f->device == r->device && f->inode == r->inode;
 }
 
+static bool is_called(const struct history_filter *f, const struct history_region *r)
+{
+	return f->name_uid == r->uid && !strcmp(f->session, r->session) &&
+	       !strcmp(f->name, r->name);
+}
+
 static bool matches(const struct history_filter *f, const struct history_region *r)
 {
 	return (!f->has_uid || f->uid == r->uid) && (!f->region || f->region == r->region) &&
-	       (!f->has_file || is_of_file(f, r));
+	       (!f->has_file || is_of_file(f, r)) && (!f->name || is_called(f, r));
 }
 
 const struct history_event *history_next(const struct history *h, const struct history_filter *f,
@@ -365,7 +374,7 @@ bool history_search(const struct history *h, const struct history_filter *f, uin
 
 	if (!s->begun) {
 		/* what the machine's ring still has needs no search */
-		bool narrow = f->region || f->has_file;
+		bool narrow = f->region || f->has_file || f->name;
 
 		s->left = narrow && after + 1 < h->next - h->ring.n ? h->n : 0;
 		s->begun = true;

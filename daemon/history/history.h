@@ -39,6 +39,7 @@
 #define HISTORY_SPARE (UINT32_C(1) << 18)
 #define HISTORY_TEXT_MAX ASKER_CGROUP_MAX
 #define HISTORY_SESSION_MAX 49
+#define HISTORY_NAME_MAX 65
 
 #define HISTORY_NO_DELAY UINT64_MAX
 
@@ -94,6 +95,7 @@ struct history_region {
 	uint32_t uses; /* events of the machine's ring */
 	bool ended;
 	char session[HISTORY_SESSION_MAX];
+	char name[HISTORY_NAME_MAX]; /* in its session; "": it has none */
 	char *path;
 	struct history_ring ring;
 	struct history_user *user; /* NULL: it has ended */
@@ -111,6 +113,10 @@ struct history_filter {
 	uint64_t device;
 	uint64_t inode;
 	const char *path;
+	/* of this user's regions that are or were called so in the session; NULL: of any */
+	const char *name;
+	const char *session;
+	uint32_t name_uid;
 };
 
 struct history;
@@ -121,9 +127,13 @@ int history_new(struct history **ret, uint64_t first);
 struct history *history_free(struct history *h);
 void history_freep(struct history **h);
 
-/* -ENOMEM: what happens to it is not remembered, and that is all. @path: clean; may be NULL */
+/*
+ * -ENOMEM: what happens to it is not remembered, and that is all. @path: clean; it and @name may be
+ * NULL
+ */
 int history_begin(struct history *h, uint64_t region, uint32_t uid, const char *session,
-		  uint64_t device, uint64_t inode, const char *path, struct history_region **ret);
+		  const char *name, uint64_t device, uint64_t inode, const char *path,
+		  struct history_region **ret);
 /* NULL: nothing happens. It is freed with its last event. */
 void history_end(struct history *h, struct history_region *r);
 
@@ -152,7 +162,7 @@ struct history_search {
 
 /*
  * One step of a search, which begins as all zero; with the same @f and @after in each. False: that
- * was the last one. It finds something only if the filter names a region or a file.
+ * was the last one. It finds something only if the filter names regions or a file.
  */
 bool history_search(const struct history *h, const struct history_filter *f, uint64_t after,
 		    struct history_search *s);

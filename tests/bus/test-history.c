@@ -615,6 +615,39 @@ static void test_replaced(void)
 	close(fd);
 }
 
+/* By its name, also when it has ended, of all that were called so, and of nobody else's. */
+static void test_by_name(void)
+{
+	int fd = make_memfd(4096);
+	struct reply first, second, other, r;
+
+	check(register_region(bus, fd, 0, 0, "rw", &first, 1, "name", "s", "named"));
+	check(call_region(bus, first.id, "Release", &r));
+	check(strstr(ctl("history default/named; echo $?"), "released"));
+	check(register_region(bus, fd, 0, 0, "rw", &second, 1, "name", "s", "named"));
+	check(register_region(bus, fd, 0, 0, "rw", &other, 2, "name", "s", "named", "session", "s",
+			      "other"));
+	get_history(bus, 1, "name", "s", "named");
+	check(told.n >= 3 && told.region[0] == first.id && told.region[told.n - 1] == second.id);
+	for (size_t i = 0; i < told.n; i++)
+		check(told.region[i] != other.id && strstr(told.line[i], " name=named"));
+	get_history(bus, 2, "name", "s", "named", "session", "s", "other");
+	check(told.n && told.region[0] == other.id);
+	check(call_region(bus, second.id, "Release", &r) &&
+	      call_region(bus, other.id, "Release", &r));
+	get_history(bus, 2, "name", "s", "named", "uid", "u", TENANT);
+	check(!told.n);
+	check(strstr(ctl("history default/never 2>&1; echo $?"), "no region called default/never"));
+	if (geteuid() == 0) {
+		sd_bus *tenant = connect_as(&world, TENANT);
+
+		get_history(tenant, 2, "name", "s", "named", "uid", "u", 0);
+		check(!told.n);
+		disconnect(tenant);
+	}
+	close(fd);
+}
+
 int main(void)
 {
 	world_begin(&world, "");
@@ -626,6 +659,7 @@ int main(void)
 	test_unknown();
 	test_ordinary_user();
 	test_hostile_names();
+	test_by_name();
 	test_follow();
 	test_replaced();
 	test_restart();

@@ -36,7 +36,7 @@ OPTIONS = {
     "policy": "s", "grace_usec": "t", "detached": "b", "session": "s", "warm": "b", "warm_mode": "s", "arbitration": "s", "name": "s",
     "uid": "u", "access": "s", "expires_usec": "t", "uses": "u", "write": "b", "offset": "t", "length": "t", "for_usec": "t",
     "limit_usec": "t", "state": "s", "after": "t", "limit": "u", "region": "t", "file": "s", "follow": "b", "atomic": "b", "standing": "b",
-    "waiting": "b", "MaxRegions": "u", "MaxBytes": "t", "MaxPeers": "u", "MaxTickets": "u", "MaxMemory": "t", "GraceUSec": "t", "LimitUSec": "t",
+    "waiting": "b", "due": "b", "MaxRegions": "u", "MaxBytes": "t", "MaxPeers": "u", "MaxTickets": "u", "MaxMemory": "t", "GraceUSec": "t", "LimitUSec": "t",
     "Uid": "u", "State": "s", "After": "o", "Limit": "u",
 }
 # those that take as long as the work does

@@ -333,7 +333,7 @@ static void test_reserved(void)
 	struct rdmareg_sessions_options so = { .size = sizeof(so), .reserved = { [2] = 1 } };
 	struct rdmareg_sessions *s = NULL;
 	struct rdmareg_keepers *k = NULL;
-	struct rdmareg_history_options ho = { .size = sizeof(ho), .reserved = { [2] = 1 } };
+	struct rdmareg_history_options ho = { .size = sizeof(ho), .reserved = { [1] = 1 } };
 	struct rdmareg_history *past = NULL;
 	struct rdmareg *context = NULL;
 	struct rdmareg_region *r = NULL;

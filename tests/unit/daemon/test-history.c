@@ -27,7 +27,8 @@ static struct history_region *begin(uint64_t region, uint32_t uid, uint64_t inod
 {
 	struct history_region *r = NULL;
 
-	assert(history_begin(history, region, uid, "default", 8, inode, path, &r) == 0 && r);
+	assert(history_begin(history, region, uid, "default", "name", 8, inode, path, &r) == 0 &&
+	       r);
 	return r;
 }
 
