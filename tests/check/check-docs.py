@@ -19,11 +19,13 @@
 # others. What a table of docs/troubleshooting.md quotes of a message, a program says; rdmaregctl knows the verbs and options that the
 # journal's catalog and the alerts name.
 #
-# What there is, is documented: the keys of configs/rdmaregd.conf are those of man/rdmaregd.conf.5.scd, with the same defaults; each verb of
-# rdmaregctl has its entry in the manual page with each of its options, each option of rdmaregd has one, and every man page is built. What
-# is documented, there is: a setting, a property, an option or another name of code that a document or a manual page names is one that
-# the code knows, or one of the ELSEWHERE. Told are also: the module's parameters (docs/kernel-module.md), the environment of the
-# programs (their manual pages), the verbs of `./run` (its help), each document (by a link from another) and each check (CONTRIBUTING.md). The examples of man/librdmareg.3.scd call what the headers declare.
+# What there is, is documented: the keys of configs/rdmaregd.conf are those of man/rdmaregd.conf.5.scd, with the same defaults; each
+# reason with which a region ends is told by the contract and by rdmaregctl(1); each verb of rdmaregctl has its entry in the manual page
+# with each of its options, each option of rdmaregd has one, and every man page is built. What is documented, there is: a setting, a
+# property, an option or another name of code that a document or a manual page names is one that the code knows, or one of the ELSEWHERE.
+# Told are also: the module's parameters (docs/kernel-module.md), the environment of the programs (their manual pages), the verbs of
+# `./run` (its help), each document (by a link from another) and each check (CONTRIBUTING.md). The examples of man/librdmareg.3.scd call
+# what the headers declare.
 import pathlib
 import re
 
@@ -381,6 +383,21 @@ def check_man_pages():
             tree.problem(page, 1, "is not built: add it to man/meson.build")
 
 
+def check_reasons():
+    """What a region can end with is told to those who read of it: the contract's readers and the tool's."""
+    ends = re.search(r"#define REGION_END_NAMES(.*?)\}", names, re.S).group(1)
+    manager = tree.read("proto/org.rdmareg.Registry1.Manager.xml")
+    tool = tree.read("man/rdmaregctl.1.scd")
+    told = {
+        "proto/org.rdmareg.Registry1.Manager.xml": set(re.findall(r'"([a-z-]+)"', re.search(r"@reason: (.*?)@text", manager, re.S).group(1))),
+        "man/rdmaregctl.1.scd": set(re.findall(r"[a-z-]+", re.search(r"\*removed\* has a\s+\*reason\*: (.*?)\.\n", tool, re.S).group(1))),
+    }
+    for reason in re.findall(r'"([a-z-]+)"', ends):
+        for path, words_told in told.items():
+            if reason not in words_told:
+                tree.problem(path, 1, f"does not say that a region can end with the reason {reason}, as proto/names.h has it")
+
+
 run = tree.read("run") if (tree.ROOT / "run").is_file() else ""
 names = tree.read("proto/names.h")
 verbs = tool_verbs()
@@ -424,6 +441,7 @@ check_symptoms()
 for path in ADVICE:
     check_tool(path, tree.read(path), verbs, quoted_by="")
 check_man_pages()
+check_reasons()
 check_manual_of_tool()
 check_manual_of_daemon()
 check_examples()
