@@ -463,7 +463,8 @@ extern const char *const session_state_names[_SESSION_STATE_MAX];
 /* --- session-path.c */
 
 int check_session(const char *session, struct failure *f);
-int check_region_name(const char *name, struct failure *f);
+/* The same, and what a region is called in it. */
+int check_reference(const char *session, const char *name, struct failure *f);
 #define SESSION_PATH_MAX 200
 void session_path(uint32_t uid, const char *name, char out[static SESSION_PATH_MAX]);
 /* False: no session can be there. */

@@ -74,10 +74,8 @@ static int read_file(const char *file, struct history_listing *l, struct failure
 static int read_name(const char *session, const char *name, struct history_listing *l,
 		     struct failure *f)
 {
-	int r = check_session(session, f);
+	int r = check_reference(session, name, f);
 
-	if (r == 0)
-		r = check_region_name(name, f);
 	if (r)
 		return r;
 	strcpy(l->session, session);

@@ -128,9 +128,9 @@ static int read_options(sd_bus_message *m, const struct client *c, struct regist
 	r = check_uid(q, c, f);
 	if (r == 0)
 		r = check_standing(q, f);
-	if (r == 0)
-		r = check_session(q->session, f);
-	return r || !named ? r : check_region_name(q->name, f);
+	if (r)
+		return r;
+	return named ? check_reference(q->session, q->name, f) : check_session(q->session, f);
 }
 
 /* As what it is kept in has it. */
@@ -279,9 +279,7 @@ int method_restore_standing(sd_bus_message *m, void *userdata, sd_bus_error *err
 	if (r >= 0)
 		r = sd_bus_message_read(m, "ssh", &session, &name, &token);
 	if (r >= 0)
-		r = check_session(session, &f);
-	if (r == 0)
-		r = check_region_name(name, &f);
+		r = check_reference(session, name, &f);
 	if (r == 0)
 		r = b->handlers->find_standing(b->userdata, c->uid, session, name, &k.request, &f);
 	if (r)

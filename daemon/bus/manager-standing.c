@@ -156,9 +156,7 @@ int method_remove_standing(sd_bus_message *m, void *userdata, sd_bus_error *erro
 	if (r >= 0)
 		r = sd_bus_message_read(m, "uss", &uid, &session, &name);
 	if (r >= 0)
-		r = check_session(session, &f);
-	if (r == 0)
-		r = check_region_name(name, &f);
+		r = check_reference(session, name, &f);
 	if (r == 0)
 		r = call_new(b, c, m, &call, &f);
 	if (r)

@@ -92,9 +92,7 @@ static int method_get_by_name(sd_bus_message *m, void *userdata, sd_bus_error *e
 	if (r >= 0)
 		r = sd_bus_message_read(m, "uss", &uid, &session, &name);
 	if (r >= 0)
-		r = check_session(session, &f);
-	if (r == 0)
-		r = check_region_name(name, &f);
+		r = check_reference(session, name, &f);
 	if (r)
 		return refuse(m, r, &f);
 	if (!b->handlers->view_named(b->userdata, uid, session, name, &v) ||

@@ -33,9 +33,11 @@ int check_session(const char *session, struct failure *f)
 	return check_name("session", session, TENANT_SESSION_MAX, f);
 }
 
-int check_region_name(const char *name, struct failure *f)
+int check_reference(const char *session, const char *name, struct failure *f)
 {
-	return check_name("region", name, REGION_NAME_MAX, f);
+	int r = check_session(session, f);
+
+	return r ? r : check_name("region", name, REGION_NAME_MAX, f);
 }
 
 static bool is_letter(char c)
