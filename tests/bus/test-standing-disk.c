@@ -198,7 +198,7 @@ static void test_restart(void)
 
 int main(void)
 {
-	standing_begin("[limits]\nstanding_per_uid = 8\n[keepers]\ntimeout_msec = 500\n");
+	standing_begin("[limits]\nstanding_per_uid = 8\n[keepers]\ntimeout_msec = 3000\n");
 	disk = open(path_of("disk"), O_RDONLY | O_CLOEXEC);
 	check(disk >= 0);
 	test_released_is_on_disk();
