@@ -91,15 +91,15 @@ check "the group of the device is there" getent group rdmareg
 check "the folder of the keepers' sockets is root's alone" mode /run/rdmareg/keepers 700
 check "the keeper's program is not readable" mode /usr/libexec/rdmareg/rdmareg-keeper 711
 check "the settings are accepted" /usr/libexec/rdmareg/rdmaregd --check-config
-check "maintainer scripts ask for what their table says, in each way that they are called" bash /tests/scripts.sh
 check "DKMS has the module of that version" test -e "/usr/src/rdmareg-$old/dkms.conf"
-check "a program builds against the library, and runs; Python has the module" sh /packages/tests/smoke
 echo '# the administrator was here' >>/etc/rdmareg/rdmaregd.conf
 printf '[limits]\n' >/etc/rdmareg/conf.d/50-site.conf
 
 check "the newer version is installed over it" install "$version"
 check "rdmaregctl is of that version" says "$version"
 check "the administrator's settings are as they were" kept
+check "maintainer scripts ask for what their table says, in each way that they are called" bash /tests/scripts.sh
+check "a program builds against the library, and runs; Python has the module" sh /packages/tests/smoke
 check "the older module's source is gone" none_of "/usr/src/rdmareg-$old"
 [ -n "$(kernels)" ] || { echo "not ok there are kernels to build for"; failed=1; }
 check "DKMS builds the module for all kernels" built "$version"

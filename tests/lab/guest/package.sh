@@ -49,7 +49,6 @@ check "settings are read again" systemctl reload rdmaregd
 check "rdmaregctl is of that version" says "$old"
 cp /usr/bin/rdmaregctl /run/lab/peerctl
 
-check "what autopkgtest runs under systemd is content" sh /share/tests/service
 check "nobody enabled the timer of the metrics" is_inactive rdmareg-metrics.timer
 mkdir -p "${prom%/*}"
 check "the administrator enables it" systemctl enable --now rdmareg-metrics.timer
@@ -132,6 +131,7 @@ expect_equal "none is left" "" "$(keepers)"
 check "installed once more" install "$version"
 check "it runs" wait_for bus_has_owner "$RDMAREG_BUS_NAME"
 expect_equal "without regions" "[]" "$(ids)"
+check "what autopkgtest runs under systemd is content" sh /share/tests/service
 check "purged" dpkg -P rdmaregd librdmareg0
 check "nothing is enabled that is not there" none_of /etc/systemd/system/*.wants/rdmareg*
 check "nothing is left" none_of "$prom" /etc/rdmareg /var/cache/rdmareg /run/rdmareg /usr/libexec/rdmareg /usr/bin/rdmaregctl
