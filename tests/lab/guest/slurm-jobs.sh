@@ -29,6 +29,7 @@ goods /mnt/xfs/model
 nothing_is_left() { check "$1: nothing is left" wait_for slurm_nothing_left; }
 id_of() { rdmaregctl --json list | jq -r ".[] | select(.name == \"$1\") | .id"; }
 lines_of() { grep -c -- "$2" "$1"; } # FILE PATTERN
+names_of() { awk '$5 ~ /^rdmareg:/ { print $3 }' "$1" | paste -sd' '; } # of regions in a ticket file
 
 cat >$RDMAREG_JOBS/hold.sh <<'EOS'
 cp $RDMAREG_TICKETS $RDMAREG_JOBS/tickets.$SLURM_PROCID
@@ -89,6 +90,44 @@ EOS
 		[ "$(cat "$RDMAREG_JOBS/array.$i" 2>/dev/null)" = 1 ] || sed "s/^/# array task $i: /" "$RDMAREG_JOBS/array-log.$i"
 	done
 	nothing_is_left array
+}
+
+# the ways to have a job: what is said to salloc and in a batch script reaches the steps; a step may say otherwise
+part_ways() {
+	cat >$RDMAREG_JOBS/ways.sh <<'EOS'
+#!/bin/sh
+#SBATCH -N2 --rdmareg=/mnt/xfs/model:rw,name=first,required
+#SBATCH --rdmareg=memfd:1M,name=second,required
+srun sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/script.$SLURM_PROCID'
+srun --rdmareg=/mnt/xfs/model,name=third,required sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/other.$SLURM_PROCID'
+srun --rdmareg=none sh -c 'echo "${RDMAREG_TICKETS-nothing}" >$RDMAREG_JOBS/none.$SLURM_PROCID'
+EOS
+	job=$(as_good sbatch --parsable -D /tmp -o $RDMAREG_JOBS/ways.log $RDMAREG_JOBS/ways.sh)
+	check "ways: a batch script with its options inside ends" wait_for job_over "$job"
+	expect_equal "ways: its steps have its regions, of both nodes" "first second first second" "$(names_of $RDMAREG_JOBS/script.1)"
+	expect_equal "ways: a step that asks itself has these" "third third" "$(names_of $RDMAREG_JOBS/other.1)"
+	expect_equal "ways: one that wants none has none" nothing "$(cat $RDMAREG_JOBS/none.1)"
+	nothing_is_left "ways: batch"
+	as_good salloc -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw,name=model,required \
+		srun -D /tmp sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/salloc.$SLURM_PROCID' >/run/lab/salloc 2>&1
+	expect_equal "ways: a step below salloc succeeds" 0 $?
+	expect_equal "ways: with the tickets of both nodes" "model model" "$(names_of $RDMAREG_JOBS/salloc.1)"
+	nothing_is_left "ways: salloc"
+}
+
+# components of a heterogeneous job are like jobs: each has a session, and tickets of its own nodes. What they ask for is asked for all.
+part_components() {
+	cat >$RDMAREG_JOBS/component.sh <<'EOS'
+cp $RDMAREG_TICKETS $RDMAREG_JOBS/component.$SLURM_PROCID
+echo $RDMAREG_SESSION >$RDMAREG_JOBS/component.session.$SLURM_PROCID
+EOS
+	as_good srun -D /tmp -N1 -w node-a --rdmareg=/mnt/xfs/model:rw,name=model,required sh $RDMAREG_JOBS/component.sh : \
+		-N1 -w node-b sh $RDMAREG_JOBS/component.sh >/run/lab/components 2>&1
+	expect_equal "components: the job succeeds" 0 $?
+	expect_equal "components: each has the ticket of its own node" "node-a model;node-b model" \
+		"$(awk '{ print $2, $3 }' $RDMAREG_JOBS/component.[01] | paste -sd';')"
+	check "components: and a session of its own" sh -c "! cmp $RDMAREG_JOBS/component.session.[01]"
+	nothing_is_left components
 }
 
 # requeued: the number of the job stays, its tickets do not
@@ -283,7 +322,7 @@ part_hooks() {
 	nothing_is_left "measured jobs"
 }
 
-parts="warm array requeue time_limit no_daemon broken_prolog memory dax slurmd_killed restart pkill early_epilog suspended hooks"
+parts="ways components warm array requeue time_limit no_daemon broken_prolog memory dax slurmd_killed restart pkill early_epilog suspended hooks"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $parts
 for part; do

@@ -84,16 +84,17 @@ slurm_conf() {
 	EOF
 }
 
-# slurm_node NODE [COMMAND...] - starts its slurmd, by way of a command that enters the node.
-slurm_node() {
+# start_slurmd NODE COMMAND... - slurmd, by way of a command that enters the node.
+start_slurmd() {
 	local node=$1
 	shift
 	mkdir -p "/var/lib/slurm/$node"
-	slurm_service "slurmd-$node" "Delegate=yes KillMode=process LimitMEMLOCK=infinity" "$@" /usr/sbin/slurmd -D -N "$node"
+	slurm_service "slurmd-$node" "Delegate=yes KillMode=process LimitMEMLOCK=infinity" "$@"
 }
 
-start_slurmd_a() { slurm_node node-a; }
-start_slurmd_b() { slurm_node node-b nsenter --target "$(cat $SLURM_STATE/node-b.pid)" --mount --net --; }
+start_slurmd_a() { start_slurmd node-a /usr/sbin/slurmd -D -N node-a; }
+start_slurmd_b() { start_slurmd node-b nsenter --target "$(cat $SLURM_STATE/node-b.pid)" --mount --net -- /usr/sbin/slurmd -D -N node-b; }
+start_slurmctld() { slurm_service lab-slurmctld "" setpriv --reuid=slurm --regid=slurm --clear-groups /usr/sbin/slurmctld -D; }
 
 node_is() { [ "$(sinfo -h -N -n "$1" -o %T | head -n 1)" = "$2" ]; }
 nodes_idle() {
@@ -204,7 +205,7 @@ slurm_up() {
 	slurm_service lab-munged "" setpriv --reuid=munge --regid=munge --clear-groups /usr/sbin/munged --foreground
 	wait_for sh -c 'munge -n | unmunge' || return 1
 	[ -s $SLURM_STATE/node-b.pid ] || start_node_b || return 1
-	slurm_service lab-slurmctld "" setpriv --reuid=slurm --regid=slurm --clear-groups /usr/sbin/slurmctld -D
+	start_slurmctld
 	start_slurmd_a
 	start_slurmd_b
 	WAIT_SEC=${WAIT_SEC:-120} wait_for nodes_idle
