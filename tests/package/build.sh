@@ -3,7 +3,7 @@
 #
 # build.sh RELEASE - the packages of this tree for a Debian release, in build/package/RELEASE/VERSION, built in a clean tree of that release
 # with the packages of Build-Depends and no others; an older version, to upgrade from, beside them. lintian has nothing to say about
-# them, and built again at another place, without what was compiled before, they are the same.
+# them, and built again of their source package, at another place, without what was compiled before, they are the same.
 #
 # The older version is the revision that RDMAREG_PACKAGE_FROM names, else the last tag, else this tree; its number is always 0.0.9.
 # What was built is not built again without a change of its source, or of how it is built.
@@ -46,13 +46,19 @@ revision() {
 	fi
 }
 
-# build WHERE SOURCE VERSION [SETTING...] - a source package's tree of SOURCE, built at /build/WHERE; the packages are then in
-# $tree/build. Both versions are compiled at the same place: what does not name the version is compiled once.
+# build WHERE SOURCE VERSION [SETTING...] - a source package's tree of SOURCE, which is a tree like this or such a package, built at
+# /build/WHERE; the packages are then in $tree/build. Both versions are compiled at the same place: what does not name the version is
+# compiled once.
 build() {
 	local where=$1 from=$2 v=$3
 	shift 3
 	rm -rf "${tree:?}/build"
-	"$from/packaging/source.sh" "$tree/build/$where" "$v"
+	if [ -d "$from" ]; then
+		"$from/packaging/source.sh" "$tree/build/$where" "$v"
+	else
+		mkdir -p "$tree/build/$where"
+		tar -C "$tree/build/$where" --strip-components=1 -xf "$from"
+	fi
 	in_tree "$tree" --bind "$package/ccache" /ccache env PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin CCACHE_DIR=/ccache \
 		DEB_BUILD_OPTIONS="parallel=$(nproc) terse" "$@" sh -ec 'cd "/build/$1"; dpkg-buildpackage -us -uc' - "$where"
 	rm -rf "${tree:?}/build/$where"
@@ -69,7 +75,7 @@ if ! [ -d "$package/$release/$version" ] || ! stamped "package-built-$release" "
 		lintian --allow-root --fail-on error,warning --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog *.changes'
 	mv "$tree/build" "$package/$release/$version"
 
-	build another/place "$top" "$version" CCACHE_DISABLE=1 TZ=Asia/Tokyo LC_ALL=C
+	build another/place "$package/$release/$version/rdmaregd_$version.tar.xz" "$version" CCACHE_DISABLE=1 TZ=Asia/Tokyo LC_ALL=C
 	diff <(sums "$package/$release/$version") <(sums "$tree/build/another") || die "$release: what is built again is not the same"
 	echo "reproducible: $(sums "$package/$release/$version" | wc -l) packages"
 	stamp "package-built-$release" "$key"
