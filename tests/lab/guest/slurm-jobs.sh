@@ -56,11 +56,17 @@ end_job() {
 }
 
 first_access() { # OPTION BYTES: the ratio of the 99th percentiles is in $p99, that of all together in $all
-	echo 3 >/proc/sys/vm/drop_caches
-	hold_nodes "first access$1" "/mnt/xfs/large:r$1"
-	expect_equal "first access$1: bytes prefetched when tasks begin" "$2" "$(cat $RDMAREG_JOBS/warmed)"
-	read -r p99 all < <(on_b "$RDMAREG_TESTS/first-access" "$TICKET")
-	end_job "first access$1"
+	local turn
+	# beside other guests a page may come from storage later than soft-RoCE tries again: then nothing was measured
+	for turn in 1 2 3; do
+		echo 3 >/proc/sys/vm/drop_caches
+		hold_nodes "first access$1" "/mnt/xfs/large:r$1"
+		expect_equal "first access$1: bytes prefetched when tasks begin" "$2" "$(cat $RDMAREG_JOBS/warmed)"
+		read -r p99 all < <(on_b "$RDMAREG_TESTS/first-access" "$TICKET")
+		end_job "first access$1"
+		[ -z "$all" ] || return 0
+	done
+	not_ok "first access$1: measured in one of $turn turns"
 }
 
 # warm: what a peer reads first costs what it costs again
