@@ -53,7 +53,7 @@ def installed():
         # where Python looks depends on the prefix
         path = re.sub(r"^usr/lib/python3[^/]*/\w+-packages/", "usr/lib/python3/dist-packages/", path)
         # a folder that is installed as a whole
-        found |= {"usr/share/doc/rdmaregd/install.md", "usr/share/doc/rdmaregd/upstream"} if path == "usr/share/doc/rdmaregd" else {path}
+        found |= {f"{path}/{p.relative_to('docs')}" for p in tree.files("docs") if p.name != "meson.build"} if path == "usr/share/doc/rdmaregd" else {path}
     return sorted(path for path in found if "/rdmareg/tests/" not in path)
 
 
