@@ -28,17 +28,17 @@ struct rdmareg_history_options {
 	const char *file;
 	uint64_t after; /* only events with a higher number */
 	uint32_t limit; /* how many at most, 1 to 1024; default 256 */
+	uint32_t uid;	/* of the regions that are or were called @name, if @has_uid */
 	/*
 	 * 1: from now on RDMAREG_EVENT_HISTORY_ADDED tells when there are more of any region. After
 	 * rdmareg_subscribe(), which is EINVAL otherwise
 	 */
 	uint8_t follow;
 	uint8_t has_uid; /* 1: @uid counts; 0: this user's */
-	uint8_t reserved[2];
+	uint8_t reserved[6];
 	/* only of regions that are or were called so: in this session, NULL: "default", of @uid */
 	const char *name; /* NULL: whatever they are called */
 	const char *session;
-	uint32_t uid;
 };
 
 #define RDMAREG_HISTORY_NO_DELAY UINT64_MAX
