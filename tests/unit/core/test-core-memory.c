@@ -305,13 +305,14 @@ static void live(void)
 	registry_remove_region(r, x);
 }
 
+enum { TIMES = 1000, SMALLEST_BLOCK = 24 };
+
 /*
  * The C library keeps some of what is freed, but not more with each time, as it would be with a
  * block forgotten.
  */
 static void test_gives_back(void)
 {
-	enum { TIMES = 1000, SMALLEST_BLOCK = 24 };
 	size_t before;
 
 	for (int i = 0; i < TIMES; i++)
@@ -322,9 +323,31 @@ static void test_gives_back(void)
 	assert(mallinfo2().uordblks < before + (size_t)TIMES * SMALLEST_BLOCK);
 }
 
+/* A region whose place in the tree is refused, after it was there itself. */
+static void test_no_place(void)
+{
+	_cleanup_(registry_freep) struct registry *r = NULL;
+	struct region *x, *y = NULL;
+	size_t before;
+	uint32_t t;
+
+	forget_arrays();
+	assert(registry_new(&r, &limits) == 0 && registry_get_tenant(r, 1, "d", &t) == 0);
+	assert(registry_add_region(r, t, 0, 1, 0, &x) == 0);
+	before = mallinfo2().uordblks;
+	for (unsigned int i = 0; i < TIMES; i++) {
+		starve(1 + i % 3);
+		assert(registry_add_region(r, t, 0, 1, UINT64_C(1) << 40, &y) == -ENOMEM && !y);
+		feed();
+	}
+	assert(mallinfo2().uordblks < before + (size_t)TIMES * SMALLEST_BLOCK);
+	assert(registry_count(r) == 1 && registry_next_id(r) == 2 && registry_find(r, 1) == x);
+}
+
 int main(void)
 {
 	test_none();
+	test_no_place();
 	test_list();
 	test_too_little();
 	test_used_again();
