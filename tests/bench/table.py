@@ -84,8 +84,8 @@ def pictures(rows):
     made = {}
     for figure, title in TITLES.items():
         mine = [r for r in rows if r[0] == figure]
-        for suffix, draw, of_what in (("", plots.dots, ""), ("-fault", plots.curves, ", where a fault costs more")):
-            svg = draw(f"{figure}: {title}{of_what}", mine, lambda row: verdict(row)[1])
+        for suffix, draw in (("", plots.dots), ("-fault", plots.curves)):
+            svg = draw(f"{figure}: {title}", mine, lambda row: verdict(row)[1])
             if svg:
                 made[f"{figure.lower()}{suffix}.svg"] = svg
     return made
