@@ -4,10 +4,11 @@
 #
 # A block of a document says what it is: "console" has commands after "$ " (an ordinary user's) or "# " (root's), each with the output that
 # it prints, if that is shown; "sh" is a piece of shell. tests/bus/commands.py runs every command on the host and compares the output, but
-# those of ELSEWHERE: "lab" are run by the lab's scenario 95, the others are not run, for the reason that stands there. The rest are
-# examples in "c" and "python" (check-manual, tests/bus/readme.py), "ini" (settings), and "text": drawings, messages.
+# those of ELSEWHERE: "lab" are run by the lab's scenario 95, the others are not run, for the reason that stands there. BOTH are run there,
+# too, where no keeper is played. The rest are examples in "c" and "python" (check-manual, tests/bus/readme.py), "ini" (settings), and
+# "text": drawings, messages.
 #
-#   commands.py --lab OUT    write the lab's commands, a line each
+#   commands.py --lab OUT    write the lab's commands, a line each: where it stands, "#" for root's, else "$", and the command
 import pathlib
 import re
 import sys
@@ -37,6 +38,7 @@ ELSEWHERE = [
     ("docs/troubleshooting.md", r"(?:journalctl|systemctl|rdma) ", "lab"),
     ("docs/troubleshooting.md", r"rdmaregctl selftest\b", "lab"),
 ]
+BOTH = ["docs/schedulers.md"]
 KINDS = ("console", "sh", "c", "python", "ini", "text")
 # scdoc has no word for what a block is
 PAGES = {"man/rdmaregctl.1.scd": "console", "man/librdmareg.3.scd": "c", "man/rdmaregd.conf.5.scd": "ini"}
@@ -72,13 +74,13 @@ def elsewhere(document, command):
 
 
 def of_lab():
-    """[(document, line, command)]"""
-    return [(document, line, command) for document in documents() for line, _, command, _ in commands(document)
-            if (row := elsewhere(document, command)) and row[2] == "lab"]
+    """[(document, line, of root, command)]"""
+    return [(document, line, of_root, command) for document in documents() for line, of_root, command, _ in commands(document)
+            if str(document) in BOTH or (row := elsewhere(document, command)) and row[2] == "lab"]
 
 
 if __name__ == "__main__" and sys.argv[1:2] == ["--lab"]:
     with open(sys.argv[2], "w", encoding="utf-8") as out:
-        for document, line, command in of_lab():
+        for document, line, of_root, command in of_lab():
             assert command.count("\n") == 1, "the lab runs one line"
-            out.write(f"{document}:{line}\t{command}")
+            out.write(f"{document}:{line}\t{'#' if of_root else '$'}\t{command}")
