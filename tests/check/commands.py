@@ -34,7 +34,7 @@ ELSEWHERE = [
     ("docs/metrics.md", r"systemctl ", "lab"),
     ("docs/proofs.md", r"\./run sim ", "its seed is what a violation prints; the suite sim runs the simulator"),
     ("docs/screens.md", r"", SCREENS),
-    ("docs/slurm.md", r"", "it takes a cluster: the lab's scenario 95-slurm submits such jobs"),
+    ("docs/slurm.md", r"", "it takes a cluster: 95-slurm submits such jobs, and ./run slurm documents runs those of this page"),
     ("docs/troubleshooting.md", r"(?:journalctl|systemctl|rdma) ", "lab"),
     ("docs/troubleshooting.md", r"rdmaregctl selftest\b", "lab"),
 ]

@@ -121,6 +121,20 @@ EOS
 	nothing_is_left "ways: salloc"
 }
 
+# the commands of docs/slurm.md that start jobs
+part_documents() {
+	local command n=0
+	noise /mnt/xfs/model 4
+	while read -r command; do
+		check "documents: $command" as_good bash -c "${command//\/home\/alice\/model.bin//mnt/xfs/model}" </dev/null
+		n=$((n + 1))
+	done < <(sed -n 's/^# runuser -u alice -- srun/srun/p' /usr/share/doc/rdmareg/slurm.md)
+	expect_equal "documents: so many commands start jobs" 2 $n
+	check "documents: what each node has of the other is right" sh -c 'cmp /tmp/copy.0 /mnt/xfs/model && cmp /tmp/copy.1 /mnt/xfs/model'
+	rm -f /tmp/copy.[01]
+	nothing_is_left documents
+}
+
 # components of a heterogeneous job are like jobs: each has a session, and tickets of its own nodes. What they ask for is asked for all.
 part_components() {
 	cat >$RDMAREG_JOBS/component.sh <<'EOS'
@@ -223,6 +237,44 @@ EOS
 	nothing_is_left dax
 	check "dax: the device, too" wait_for all_is_free
 	rm "$RDMAREG_CONFDIR/60-dax.conf"
+}
+
+# Another kind of site: node-b has no settings of Slurm of its own (configless), and each job has a /tmp of its own, which no hook sees.
+part_site() {
+	cp -a /etc/slurm /run/lab/slurm-settings
+	slurm_stop slurmd-node-a slurmd-node-b lab-slurmctld
+	printf 'SlurmctldParameters=enable_configless\nJobContainerType=job_container/tmpfs\n' >>/etc/slurm/slurm.conf
+	for node in $SLURM_NODES; do
+		mkdir -p "/mnt/xfs/private-$node"
+		echo "NodeName=$node AutoBasePath=true BasePath=/mnt/xfs/private-$node Shared=true"
+	done >/etc/slurm/job_container.conf
+	# what plugstack.conf includes does not get there, what is in it does
+	mv /etc/slurm/plugstack.conf.d/rdmareg.conf /etc/slurm/plugstack.conf
+	node_b mount -t tmpfs none /etc/slurm
+	start_slurmctld
+	start_slurmd_a
+	start_slurmd node-b nsenter --target "$(cat $SLURM_STATE/node-b.pid)" --mount --net -- /usr/sbin/slurmd -D -N node-b --conf-server "$LAB_ADDR_A"
+	check "site: both nodes are there" wait_for nodes_idle
+	check "site: one of them without settings of its own" sh -c "[ -z \"\$(nsenter --target $(cat $SLURM_STATE/node-b.pid) --mount ls /etc/slurm)\" ]"
+	cat >$RDMAREG_JOBS/site.sh <<'EOS'
+#!/bin/sh
+srun dd if=/dev/zero of=/tmp/private bs=1M count=1 status=none
+srun --rdmareg=/tmp/private:rw,name=private,required sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/site.$SLURM_PROCID'
+EOS
+	job=$(as_good sbatch --parsable -D /mnt/tmpfs/jobs -o $RDMAREG_JOBS/site.log -N2 --rdmareg=/mnt/xfs/model:rw,name=model,required $RDMAREG_JOBS/site.sh)
+	check "site: a job ends" wait_for job_over "$job"
+	sed 's/^/# /' $RDMAREG_JOBS/site.log
+	expect_equal "site: files of the job's own /tmp are regions, on both nodes" "private private" "$(names_of $RDMAREG_JOBS/site.1)"
+	check "site: which are nowhere else" sh -c "! test -e /tmp/private"
+	nothing_is_left site
+	slurm_stop slurmd-node-a slurmd-node-b lab-slurmctld
+	node_b umount /etc/slurm
+	rm -rf /etc/slurm
+	mv /run/lab/slurm-settings /etc/slurm
+	start_slurmctld
+	start_slurmd_a
+	start_slurmd_b
+	check "site: all is as it was" wait_for nodes_idle
 }
 
 slurmd_b_gone() { ! systemctl is-active -q slurmd-node-b; }
@@ -328,7 +380,7 @@ part_hooks() {
 	nothing_is_left "measured jobs"
 }
 
-parts="ways components warm array requeue time_limit no_daemon broken_prolog memory dax slurmd_killed restart pkill early_epilog suspended hooks"
+parts="ways documents components site warm array requeue time_limit no_daemon broken_prolog memory dax slurmd_killed restart pkill early_epilog suspended hooks"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $parts
 for part; do
