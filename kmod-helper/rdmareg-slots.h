@@ -18,6 +18,8 @@
  *      watch on.
  *   7. Only writebacks of a paced watch are quiet, and only until the pace has passed, anything else
  *      happens to the slot, or there is no fold left for them. Then it is pending like any other.
+ *   8. The queue is in the order in which its slots became pending, or last gave a fold: no slot
+ *      gives two while another one waits.
  */
 #ifndef RDMAREG_SLOTS_H
 #define RDMAREG_SLOTS_H
@@ -466,7 +468,7 @@ static inline __u64 rdmareg_slot_left(const struct rdmareg_slot *slot)
 /**
  * rdmareg_collect() - take a fold out of a slot, which stays pending if it has another one
  * @table: of the opener.
- * @number: a slot, or RDMAREG_SLOT_ANY for the one that has been pending longest.
+ * @number: a slot, or RDMAREG_SLOT_ANY for the one that has waited longest.
  * @ret_report: untouched on failure; breaker_pid and the flags are the caller's to fill in.
  *
  * Return: 0, -ENOENT no watch in that slot, -EAGAIN nothing is pending.
@@ -512,8 +514,12 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
 	memset(fold, 0, sizeof(*fold));
 	slot->collected = slot->sequence - rdmareg_slot_left(slot);
 	ret_report->sequence = slot->collected;
-	if (slot->collected == slot->sequence)
+	if (slot->collected == slot->sequence) {
 		rdmareg_slot_unqueue(slot);
+	} else if (rdmareg_slot_pending(table, slot)) {
+		rdmareg_slot_unqueue(slot);
+		rdmareg_slot_append(&table->queue, slot);
+	}
 	return 0;
 }
 

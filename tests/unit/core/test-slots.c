@@ -110,6 +110,36 @@ static void test_order(void)
 	assert(!rdmareg_table_pending(&world.table));
 }
 
+/* One that has more than one fold, and is raised again at each, keeps nobody from being told. */
+static void test_turns(void)
+{
+	struct rdmareg_slot busy, other;
+	struct rdmareg_report report;
+	struct world world;
+
+	world_make(&world);
+	add(&world, &busy, RDMAREG_KIND_RANGE, 0);
+	add(&world, &other, RDMAREG_KIND_RANGE, 1);
+	rdmareg_slot_pace(&busy, 20, PAGE);
+	fold(&world, &busy, RDMAREG_CAUSE_WRITEBACK, 0x100000, 0x101000);
+	for (unsigned int turn = 0; turn < 3; turn++) {
+		fold(&world, &busy, RDMAREG_CAUSE_CLEAR, 0x100000, 0x101000);
+		assert(fold(&world, &other, RDMAREG_CAUSE_CLEAR, 0x100000, 0x101000));
+		assert(rdmareg_collect(&world.table, RDMAREG_SLOT_ANY, &report) == 0 &&
+		       report.slot == 0 && report.clear_count == 1);
+		fold(&world, &busy, RDMAREG_CAUSE_CLEAR, 0x100000, 0x101000);
+		assert(rdmareg_collect(&world.table, RDMAREG_SLOT_ANY, &report) == 0 &&
+		       report.slot == 1);
+		assert(rdmareg_collect(&world.table, RDMAREG_SLOT_ANY, &report) == 0 &&
+		       report.slot == 0 && report.clear_count == 1);
+	}
+
+	/* nothing is lost by it */
+	assert(rdmareg_collect(&world.table, RDMAREG_SLOT_ANY, &report) == 0 && report.slot == 0 &&
+	       report.writeback_count == 1);
+	assert(!rdmareg_table_pending(&world.table));
+}
+
 static void test_fold(void)
 {
 	struct rdmareg_counters counters;
@@ -420,6 +450,7 @@ int main(void)
 {
 	test_numbers();
 	test_order();
+	test_turns();
 	test_fold();
 	test_uncollect();
 	test_layout();
