@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-standing.c - regions that are made again after a reboot: which there are, those of this user
- * that are missing made again, one that is not to be any more. What always holds: one that cannot be
- * made again does not keep the others from it.
+ * verb-standing.c - regions that are made again after a reboot or a loss: which there are, those of
+ * this user that are missing made again, one that is not to be any more. What always holds: one
+ * that cannot be made again does not keep the others from it.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -80,8 +80,8 @@ struct rdmareg_register_options {
 	 */
 	uint8_t for_uid;
 	/*
-	 * 1: made again after a reboot, until it is released: rdmareg-standing.h. With detached and
-	 * name; of a regular file with a name
+	 * 1: made again after a reboot or a loss, until it is released: rdmareg-standing.h. With
+	 * detached and name; of a regular file with a name
 	 */
 	uint8_t standing;
 	uint32_t uid;
@@ -231,7 +231,7 @@ struct rdmareg_region_info {
 	uint64_t bypasses;
 	const char *last_bypass; /* what was gone the last time; "" */
 	const char *name;	 /* unlike any other of the session; "": none */
-	uint8_t standing;	 /* 1: made again after a reboot: rdmareg-standing.h */
+	uint8_t standing;	 /* 1: made again after a reboot or a loss: rdmareg-standing.h */
 	uint8_t reserved3[7];
 };
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rdmareg-standing.h - regions that are made again after a reboot: those that were registered with
- * option standing. Part of rdmareg.h.
+ * rdmareg-standing.h - regions that are made again after a reboot or a loss: those that were
+ * registered with option standing. Part of rdmareg.h.
  *
  * What always holds: a record is kept by rdmaregd until its region was released, or it is removed;
- * the file is opened by a process of its user, never by rdmaregd. After a reboot a region has its
- * name, and another number, other keys and no ticket.
+ * the file is opened by a process of its user, never by rdmaregd. A region that was made again has
+ * its name, and another number, other keys and no ticket.
  */
 #ifndef RDMAREG_H
 #error "include rdmareg.h, which brings this file with it"
@@ -26,7 +26,7 @@ struct rdmareg_standing {
 	const char *name;
 	const char *
 		path; /* of the file when it was registered: open it to have the region made again */
-	const char *why; /* what the last try to make it again ended with; "": there was none */
+	const char *why; /* why it is not there, and what comes next; "": nothing is known */
 	uint64_t offset;
 	uint64_t length;
 	uint64_t region; /* its number now; 0: it is not there */
@@ -39,7 +39,7 @@ struct rdmareg_standing_options {
 	uint32_t uid;	 /* with has_uid: only this user's */
 	uint8_t has_uid; /* 1: @uid counts */
 	uint8_t waiting; /* 1: only those that are not there */
-	uint8_t due;	 /* 1: of these only those that rdmaregd wants made again now */
+	uint8_t due; /* 1: only those that are not there and are made again without being asked for */
 	uint8_t reserved[1];
 };
 

@@ -12,7 +12,7 @@
  *   rdmareg-demand.h  want blocks back: close a region, make it durable, clear a filesystem
  *   rdmareg-device.h  what this machine has that regions can be made of
  *   rdmareg-keeper.h  the processes that have the regions
- *   rdmareg-standing.h regions that are made again after a reboot
+ *   rdmareg-standing.h regions that are made again after a reboot or a loss
  *   rdmareg-import.h  use a region on the same machine through the adapter (mlx5)
  *   rdmareg-launch.h  for root's programs that act for users: open a file with a user's rights
  *   rdmareg-peer.h    reach a region from another machine

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * standing.c - regions that are made again after a reboot. A list as in answer.h.
+ * standing.c - regions that are made again after a reboot or a loss. A list as in answer.h.
  */
 #include <unistd.h>
 

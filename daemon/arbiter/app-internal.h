@@ -37,7 +37,7 @@ struct standing_ops {
 	void (*let_go)(struct ending *g, const char *trouble);
 };
 
-/* Regions that are made again after a reboot: app-standing.c. */
+/* Regions that are made again after a reboot or a loss: app-standing.c. */
 struct standings {
 	int directory;	   /* negative: there is none, as */
 	char trouble[256]; /* says */

@@ -8,9 +8,11 @@
  *     in which it was asked.
  *   - Nobody is answered before the disk has it, and everybody is answered within two timeouts: if
  *     the disk is silent, with an error that says what becomes of the record. Nobody is answered
- *     inside a function of this file that others call, but at the daemon's end.
- *   - What was to be removed is removed when the disk can do it, answered or not, and at the end of
- *     the daemon if it takes no longer than a second.
+ *     inside a function of this file that others call, but at the daemon's end, and by
+ *     standing_disk_remove() without memory.
+ *   - What was to be removed is removed once the disk answers, whoever was told that it did not,
+ *     and at the end of the daemon if it takes no longer than a second. What the disk refuses is
+ *     not tried again before the daemon starts anew.
  *   - One write at most waits for each region, so that whoever changes it all the time has no more
  *     of the disk than others.
  */

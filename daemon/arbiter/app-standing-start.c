@@ -3,10 +3,11 @@
  * app-standing-start.c - standing regions that are not there are made again by a unit that runs as
  * their user (rdmareg-standing@.service): when the daemon starts, and when one was lost.
  *
- * What always holds: a region that is lost is tried again after 1, 2, 4 ... s, TRIES times, and then
- * held until its user restores it, so that one which ends its keeper does not do so again and again.
- * One that somebody took down with its filesystem is held at once. The count begins anew when it
- * was there for a while. Held ones are not among those that the unit is to make.
+ * What always holds: a region that is lost is tried again after 1, 2, 4 ... s, TRIES times. Then it
+ * waits until its user restores it or the daemon starts anew, so that one which ends its keeper
+ * does not do so again and again. One that ended in another way, mostly taken down with its
+ * filesystem, waits for its user at once. The count begins anew when it was there for WHILE_USEC.
+ * The unit makes none that waits for its user.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -155,7 +156,7 @@ void standing_is_there(struct standing *s)
 {
 	s->there_usec = now_monotonic_usec();
 	s->due_usec = 0;
-	s->held = false;
+	s->waits_for_user = false;
 	*s->why = 0;
 }
 
@@ -166,13 +167,13 @@ void standing_is_lost(struct app *a, struct standing *s, bool taken_down, char *
 
 	if (now - s->there_usec > WHILE_USEC)
 		s->losses = 0;
-	s->held = taken_down;
+	s->waits_for_user = taken_down;
 	if (taken_down) {
 		snprintf(why, size, "it waits for: rdmaregctl standing restore");
 		return;
 	}
 	if (++s->losses > TRIES) {
-		s->held = true;
+		s->waits_for_user = true;
 		snprintf(why, size,
 			 "%" PRIu32
 			 " times soon after it was made, so it waits for: rdmaregctl standing "

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-standing.c - standing regions: what is to be made again after a reboot is recorded on disk
- * (standing-record.h), and made again by a process of its user that opens the file and passes it
- * (rdmareg-standing@.service, `rdmaregctl standing restore`).
+ * app-standing.c - standing regions: what is to be made again after a reboot or a loss is recorded
+ * on disk (standing-record.h), and made again by a process of its user that opens the file and
+ * passes it (rdmareg-standing@.service, `rdmaregctl standing restore`).
  *
  * What always holds:
  *   - A region is not said to stand before its record is on disk (app-standing-disk.c), and is
@@ -375,7 +375,7 @@ bool app_view_next_standing(void *userdata, uint64_t after, struct standing_view
 				       .length = s->length,
 				       .access = s->access,
 				       .region = s->region,
-				       .held = s->held,
+				       .waits_for_user = s->waits_for_user,
 				       .why = s->why };
 	return true;
 }

@@ -140,7 +140,7 @@ struct region_entry {
 	/* the same of a change that was refused therefore: it is undone when it is answered */
 	bool late_change;
 	struct region_measure measure;
-	struct standing *standing; /* it is to be made again after a reboot; NULL: it is not */
+	struct standing *standing; /* its record; NULL: it does not stand */
 	struct move *move;	   /* to another keeper (app-replace.c); NULL: none */
 	bool orphan; /* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_claimed; /* app.claimed, while @claim is not 0 */

@@ -45,12 +45,12 @@ struct standing {
 	struct waitings waits;	    /* for the end of its record; they do so until it is dropped */
 	uint64_t number;	    /* for lists */
 	uint64_t region;	    /* 0: it is not there */
-	char why[STANDING_WHY_MAX]; /* what the last try ended with; "": there was none */
+	char why[STANDING_WHY_MAX]; /* as in struct standing_view */
 	/* app-standing-start.c's: */
 	uint64_t there_usec; /* CLOCK_MONOTONIC: when it was made; 0: by an earlier daemon */
 	uint64_t due_usec;   /* likewise: when it is to be made again; 0: not by itself */
 	uint32_t losses;     /* in a row */
-	bool held;	     /* until its user restores it */
+	bool waits_for_user; /* to restore it; until the daemon starts anew */
 	TAILQ_ENTRY(standing) all;
 };
 

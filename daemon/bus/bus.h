@@ -236,7 +236,7 @@ struct register_request {
 	const char *session;
 	const char *name;	       /* unlike any other of the tenant; "": none */
 	const char *path;	       /* clean */
-	bool standing;		       /* it is to be made again after a reboot */
+	bool standing;		       /* it is to be made again after a reboot or a loss */
 	bool restores;		       /* it is one that was recorded, and is made again now */
 	struct file_identity identity; /* if it is one of both */
 };
@@ -328,7 +328,7 @@ struct keeper_view {
 
 #define STANDING_WHY_MAX 400
 
-/* A region that is made again after a reboot, for ListStanding. Texts are borrowed. */
+/* A region that is made again after a reboot or a loss, for ListStanding. Texts are borrowed. */
 struct standing_view {
 	uint64_t number; /* rises from one to the next */
 	uint32_t uid;
@@ -338,9 +338,9 @@ struct standing_view {
 	uint64_t offset;
 	uint64_t length;
 	enum region_access access;
-	uint64_t region; /* 0: it is not there now */
-	bool held;	 /* not made again but by its user's hand */
-	const char *why; /* what the last try to make it again ended with; "": there was none */
+	uint64_t region;     /* 0: it is not there now */
+	bool waits_for_user; /* it is not made again without being asked for */
+	const char *why;     /* why it is not there, and what comes next; "": nothing is known */
 };
 
 /* ReplaceKeeper. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager-standing.c - regions that are made again after a reboot: which there are, one made again
- * from its file, one that is not to be any more.
+ * manager-standing.c - regions that are made again after a reboot or a loss: which there are, one
+ * made again from its file, one that is not to be any more.
  *
  * What always holds: nobody opens a path here. Who has a region made again passes its file, with the
  * rights that it has to it, and gets what was recorded, or nothing. A caller sees and changes its
@@ -123,7 +123,7 @@ static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t u
 			return 0;
 		l->after = v.number;
 		if ((!uid || v.uid == uid) && (!l->has_uid || v.uid == l->uid) &&
-		    (!l->waiting || !v.region) && (!l->due || (!v.region && !v.held)))
+		    (!l->waiting || !v.region) && (!l->due || (!v.region && !v.waits_for_user)))
 			r = append_standing(listing->reply, &v);
 	}
 	return r;

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A session that was created on purpose, as this program knows it. The methods are those of the D-Bus interface, org.rdmareg.Registry1(5).
 
-What always holds: a session is named by a user and a name. It ends with release() alone, and not with this object or its connection.
+What always holds: a session is named by a user and a name. It ends with release(), of any program that may, or when the machine is started
+anew, and not with this object or its connection.
 """
 from __future__ import annotations
 
