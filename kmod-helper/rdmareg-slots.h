@@ -6,8 +6,8 @@
  * tests/unit/core/test-slots.c steps it.
  *
  * What always holds, given that the caller serialises all calls on one table:
- *   1. A slot is in the queue or among the quiet ones exactly when sequence != collected. Nobody
- *      else changes either number.
+ *   1. A slot is in the queue or among the quiet ones exactly when sequence != collected. Only
+ *      functions of this file change them.
  *   2. Folding never narrows: causes are or-ed, the range is widened, counts are added, until the
  *      fold is taken out. Of what a slot holds in several folds each is taken out once.
  *   3. A fold that was taken out and could not be delivered can be put back; events in between are

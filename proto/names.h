@@ -66,7 +66,7 @@
 enum region_state {
 	REGION_REGISTERING, /* the keeper maps and registers it */
 	REGION_LIVE,	    /* peers can reach it */
-	REGION_WARMING,	    /* live, translations are being brought back */
+	REGION_WARMING,	    /* live, a prefetch that somebody asked for is under way */
 	REGION_DRAINING,    /* blocks are wanted back; holders were asked, the deadline runs */
 	REGION_FENCED,	    /* unreachable; the filesystem has or gets its blocks */
 	REGION_CLOSING,	    /* being taken down */

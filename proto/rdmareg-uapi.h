@@ -14,9 +14,9 @@
  *
  * What always holds:
  *   - An event is never lost. A slot does not queue: events fold into it (causes are or-ed, ranges
- *     are widened, counts added) until RDMAREG_COLLECT takes the fold out. State is a level, so a
- *     slow reader sees less detail, never less truth. What RDMAREG_PACE makes wait is not lost
- *     either.
+ *     are widened, counts added), with RDMAREG_PACE into five folds at most, until RDMAREG_COLLECT
+ *     takes each out. State is a level, so a slow reader sees less detail, never less truth. What
+ *     RDMAREG_PACE makes wait is not lost either.
  *   - Nothing in the kernel ever waits for the process. A layout break is settled by the process
  *     (RDMAREG_RELEASE) or by the deadline, also when the process is stopped, dead or was never
  *     scheduled.
@@ -316,9 +316,10 @@ struct rdmareg_counters {
  * struct rdmareg_pace - RDMAREG_PACE: writebacks of a range watch need not be told at once
  * @slot: the watch.
  * @interval_ms: 0 .. RDMAREG_MAX_PACE_MS. An event whose cause is RDMAREG_CAUSE_WRITEBACK makes the
- *               slot pending only so long after the first of those that were not reported, so that
- *               nobody is woken more often. All other events make it pending at once, as does 0,
- *               which is how a watch begins.
+ *               slot pending at the latest so long after the first of those that were not reported;
+ *               sooner if another watch of this opener is due, or if there is no place for it
+ *               (@grain). All other events make it pending at once, as does 0, which is how a watch
+ *               begins.
  * @grain: 0: such writebacks fold into one report. Else a power of two, and no less than a page: two
  *         fold only if they are in the same @grain bytes (counted from the start of the watch), or
  *         leave no hole between them and are no longer than RDMAREG_PACE_GRAINS of these. There may

@@ -26,7 +26,7 @@ enum rdmareg_state {
 	RDMAREG_STATE_UNKNOWN,
 	RDMAREG_STATE_REGISTERING, /* being mapped and registered */
 	RDMAREG_STATE_LIVE,	   /* peers can reach it */
-	RDMAREG_STATE_WARMING,	   /* live, translations are being brought back */
+	RDMAREG_STATE_WARMING,	   /* live, a prefetch that somebody asked for is under way */
 	/* blocks are needed back: holders were asked and the deadline runs */
 	RDMAREG_STATE_DRAINING,
 	RDMAREG_STATE_FENCED,  /* unreachable while the filesystem works */

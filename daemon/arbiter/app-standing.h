@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* app-standing.h - what the app-standing*.c files share. */
+/*
+ * app-standing.h - what the app-standing*.c files share.
+ *
+ * What always holds: only app-standing-disk.c has to do with the disk, only app-standing-start.c
+ * with systemd and with when a region is made again.
+ */
 #ifndef RDMAREG_APP_STANDING_H
 #define RDMAREG_APP_STANDING_H
 

@@ -2,11 +2,11 @@
 /*
  * registry.c - see registry.h.
  *
- * All regions are in a tree by number (numbers.h), so that finding one costs the same however many
- * there are. Those of each uid are also in an array sorted by number: a page of its list is a walk
- * over what the list may show. Numbers are given out rising, so adding is an append, and what goes
- * first is mostly what came first, or last; only adopting after a restart inserts in the middle.
- * Holders are a pool with a free list.
+ * All regions are in a tree by number (numbers.h), so that finding one takes a step for each six
+ * bits of the highest number. Those of each uid are also in an array sorted by number: a page of
+ * its list is a walk over what the list may show. Numbers are given out rising, so adding is an
+ * append, and what goes first is mostly what came first, or last; only adopting after a restart
+ * inserts in the middle. Holders are a pool with a free list.
  */
 #include "core/registry.h"
 

@@ -6,8 +6,9 @@
  * is then closed at once, but the owner hears of it from the loop, so that nobody is surprised in
  * the middle of something.
  *
- * What is to be said leaves when the loop has done what it is about, all of it with one call: the
- * daemon is woken once for many, and what the kernel waits for is done before it is told.
+ * What is to be said leaves when the loop has done what it is about, SENT_AT_ONCE packets with one
+ * call: the daemon is woken once for many, and what the kernel waits for is done before it is told.
+ * A revocation leaves at once (session_flush()), before peers are told.
  */
 #include "keeper/session.h"
 

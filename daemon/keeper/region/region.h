@@ -2,8 +2,10 @@
 /*
  * region.h - one region as its keeper holds it: the guard and everything the guard decides about.
  *
- *   register -> [worker: file] -> [worker: memory region] -> held (guard) -> [guard: TEARDOWN] ->
+ *   register -> [thread: file, memory region] -> held (guard) -> [guard: TEARDOWN] ->
  *   [worker: deregister] -> [worker: file] -> freed
+ *
+ * With direct access a thread of its own makes the memory region, when the blocks were looked at.
  *
  * What always holds:
  *   1. The guard decides; region/hands.c carries its effects out, in order, and reports back.

@@ -5,7 +5,8 @@
  *
  * One thread examines, maps and registers: nobody can reach the memory region before it is
  * announced, and what changes until then the adapter is told by the kernel. With direct access
- * there is a second one, since blocks are looked at behind the watch and before that.
+ * another one registers, since blocks are looked at after the watch is set and before the file is
+ * registered.
  *
  * What always holds: watches stand before the file's size is read, so no change of it is missed; a
  * region that cannot be completed leaves nothing. A file whose storage is silent is waited for by a

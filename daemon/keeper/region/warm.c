@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * warm.c - carries out what warm.c decides: one chunk at a time through the worker, and answers to
- * who asked.
+ * warm.c - carries out what warm/warm.c decides: one chunk at a time through the worker, and
+ * answers to who asked.
  *
  * What always holds: only an open region is prefetched, never beyond the end of its file, and
  * prefetching ends with the chunk under way when a revocation begins. Nobody waits longer for a

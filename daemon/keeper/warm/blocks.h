@@ -10,17 +10,17 @@
  * dirties it; and since a block that we dirtied ourselves comes back with the next round in any
  * case, that proves nothing: after WARM_TRUST_ROUNDS such rounds it is brought back for reading
  * once, and only a writeback that follows then is a proof again. Who has written a block in every
- * round for long is trusted for longer: for one of WARM_TRUST_SHARE rounds that were proven, and so
- * writes that much in vain at most when it stops.
+ * round for long is trusted for longer: for one of WARM_TRUST_SHARE rounds that were proven,
+ * WARM_TRUST_MOST at most. So many rounds write in vain when it stops.
  *
  * What is a proof: a round in which events of the kernel's module covered WARM_PROOF_PAGES of a
  * block's 512 for certain (of the part that there is of the last one, as much), so that what is
  * dirtied beyond them is at most a third of them. Events fold into a hull, which may have holes; so
  * a report says how much of it is certain, and what is missing counts as missing in each block.
  *
- * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC. They are told
- * WARM_PACE_MSEC late, those of one block together, so that long must pass, too. A burst that looks
- * like two makes two rounds, in neither of which a peer wrote everything. Blocks are
+ * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC. Events are told
+ * WARM_PACE_MSEC late, those of one block together, so WARM_QUIET_USEC includes that time. A burst
+ * that looks like two makes two rounds, in neither of which a peer wrote everything. Blocks are
  * brought back then (or, in a burst without an end, every WARM_BURST_USEC), so that a storm of
  * events costs one pass. Rounds that are too far apart, measured by how far apart rounds lately
  * were at the least, are not in a row: while nobody writes there are none.
