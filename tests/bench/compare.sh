@@ -4,8 +4,8 @@
 # compare.sh PAIRS [NAME...] - in the guest, for ./run bench --compare: the figures once with each of two products, PAIRS times.
 #
 # One boot holds both, one at a time: the product is taken down, module and all, the files of the other one are laid over it, and it is
-# started. The order changes from pair to pair (old new, new old, ...). Both are measured by the programs of the new tree, which
-# bench.sh built for each. /share/old and /share/new are the products; rows go to /share/old.1, /share/new.1 and so on.
+# started. The order changes from pair to pair (old new, new old, ...). Both are measured by the programs of the new tree, which against.sh
+# built for the old one (build_other). /share/old and /share/new are the products; rows go to /share/old.1, /share/new.1 and so on.
 . /lab/guest/lib.sh
 
 pairs=$1

@@ -3,7 +3,8 @@
  * fault.h - what a page fault of the adapter costs: the lab's module rdmareg-fault-cost makes each
  * take longer, by F times what a packet takes on this machine now.
  *
- * What always holds: when the program ends, faults cost what they do by themselves.
+ * What always holds: when the program exits (atexit(3)), faults cost what they do by themselves;
+ * not so if it is killed.
  */
 #ifndef RDMAREG_BENCH_FAULT_H
 #define RDMAREG_BENCH_FAULT_H

@@ -15,6 +15,8 @@
  * at all would be.
  *
  * What reached the disk is what /sys/block/DEVICE/stat says, for each byte that the peer wrote.
+ *
+ * What always holds: all ways see the same manner, the same pause and the same cost of a fault.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,7 +35,7 @@
 #define LEARNING 4u /* rounds */
 #define COUNTED 20u /* likewise: a multiple of all periods below */
 #define REPETITIONS 5u
-#define PAUSE_USEC 8e4 /* at least, in each round: the engine waits for 20 ms of quiet */
+#define PAUSE_USEC 8e4 /* at least, in each round: the engine waits for 50 ms of quiet */
 
 enum kind { ADAPTIVE, OFF, READ, WRITE, PLAIN, PINNED, N_KINDS };
 

@@ -3,6 +3,8 @@
  * ping.h - a D-Bus round trip to rdmaregd, org.freedesktop.DBus.Peer.Ping, which no code of ours
  * handles: the unit of what is done by calls and signals, so that how fast a machine switches
  * processes does not count.
+ *
+ * What always holds: one connection for all of a program, which ends if a ping fails.
  */
 #ifndef RDMAREG_BENCH_PING_H
 #define RDMAREG_BENCH_PING_H
