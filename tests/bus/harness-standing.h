@@ -2,6 +2,8 @@
 /*
  * harness-standing.h - what tests of standing regions share: a world whose daemon keeps its records
  * on a disk that can be made silent (fakes/disk.c), with files that are not in memory.
+ *
+ * What always holds: one world and one connection, from standing_begin() to standing_end().
  */
 #ifndef RDMAREG_HARNESS_STANDING_H
 #define RDMAREG_HARNESS_STANDING_H
