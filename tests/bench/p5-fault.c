@@ -135,6 +135,7 @@ static void slice(struct reach *r, int fd, const char *device, enum manner manne
 	if (timer < 0)
 		die("timer");
 	begin_rounds(timer, period);
+	await_round(timer); /* a sync just before would make all later ones look late */
 	for (unsigned int round = 0; round < rounds; round++) {
 		if (round == LEARNING && device)
 			disk = disk_bytes(device);
