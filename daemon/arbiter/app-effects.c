@@ -135,7 +135,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 		proxy_note(e->keeper)->regions--;
 		proxy_note(e->keeper)->bytes -= r->length;
 	}
-	bus_forget_changes(a->bus, &e->news);
+	news_take(&e->news); /* what was not told of it is not told any more */
 	proxy_note(e->keeper)->peers -= r->peers;
 	app_history_end(a, e);
 	region_table_remove(a->table, e);

@@ -46,8 +46,6 @@ struct found_session {
 	struct session_view view; /* but for methods of the interface, which look for themselves */
 };
 
-TAILQ_HEAD(news_queue, region_news);
-
 struct bus {
 	sd_bus *connection;
 	struct intake *intake;
@@ -79,9 +77,7 @@ struct bus {
 	uint64_t checked_received; /* @listing_received, of the last one that was answered */
 	LIST_HEAD(, client) lost;
 	LIST_HEAD(, client) subscribers;
-	struct news_queue
-		news; /* changes that are told when they are due, which is in this order */
-	struct news_queue news_due; /* those that are told as soon as nothing else is to be said */
+	struct news news; /* changes that are to be told */
 	TAILQ_HEAD(, client_user)
 	listing_users; /* who waits for a list; whose turn is next is first */
 	struct found found;

@@ -19,8 +19,7 @@
 #include "util/log.h"
 #include "util/process.h"
 
-/* A region's changes are told at most so often; and so long at a time. */
-#define NEWS_USEC (100 * USEC_PER_MSEC)
+/* Changes of regions are told so long at a time. */
 #define NEWS_SLICE_USEC 1000
 
 /* RequestName's answers, of the D-Bus specification */
@@ -212,8 +211,7 @@ int bus_new(struct bus **ret, struct event_base *base, const char *address, stru
 	LIST_INIT(&b->subscribers);
 	LIST_INIT(&b->lost);
 	TAILQ_INIT(&b->listing_users);
-	TAILQ_INIT(&b->news);
-	TAILQ_INIT(&b->news_due);
+	news_init(&b->news);
 	r = connect_bus(b, base, address);
 	if (r >= 0)
 		r = watch(b);
@@ -513,13 +511,11 @@ static int build_changed(sd_bus_message *m, const struct region_view *v, const v
 
 static void tell_news(struct bus *b, const struct region_view *v)
 {
-	struct region_news *news = v->news;
-	uint32_t changed = news->changed;
+	uint32_t changed = news_take(v->news);
 
-	bus_forget_changes(b, news);
 	if (!changed)
 		return;
-	news->told_usec = now_monotonic_usec();
+	v->news->told_usec = now_monotonic_usec();
 	tell_all(b, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v,
 		 &changed);
 }
@@ -527,31 +523,7 @@ static void tell_news(struct bus *b, const struct region_view *v)
 /* Not at once: whoever waits for an answer or is asked for his is told before. */
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed)
 {
-	struct region_news *news = v->news;
-	uint64_t now = now_monotonic_usec();
-
-	news->changed |= changed;
-	if (news->queued)
-		return;
-	news->region = v->region->id;
-	news->queued = true;
-	news->due_usec = now - news->told_usec >= NEWS_USEC ? 0 : now + NEWS_USEC;
-	TAILQ_INSERT_TAIL(news->due_usec ? &b->news : &b->news_due, news, news);
-}
-
-void bus_forget_changes(struct bus *b, struct region_news *news)
-{
-	if (news->queued)
-		TAILQ_REMOVE(news->due_usec ? &b->news : &b->news_due, news, news);
-	news->queued = false;
-	news->changed = 0;
-}
-
-static struct region_news *next_news(const struct bus *b)
-{
-	struct region_news *due = TAILQ_FIRST(&b->news_due);
-
-	return due ? due : TAILQ_FIRST(&b->news);
+	news_add(&b->news, v->news, v->region->id, changed, now_monotonic_usec());
 }
 
 /* What is due is told, no longer than a slice. Returns when the next is. */
@@ -561,7 +533,7 @@ static uint64_t news_work(struct bus *b)
 	struct region_news *news;
 	struct region_view v;
 
-	while ((news = next_news(b)) && news->due_usec <= now) {
+	while ((news = news_first(&b->news)) && news->due_usec <= now) {
 		if (now - began >= NEWS_SLICE_USEC)
 			return 0;
 		if (b->handlers->view_region(b->userdata, news->region, &v))

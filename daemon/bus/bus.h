@@ -27,6 +27,7 @@
 
 #include "bus/errors.h"
 #include "bus/identity.h"
+#include "bus/news.h"
 #include "core/region.h"
 #include "core/registry.h"
 #include "counters.h"
@@ -161,16 +162,6 @@ struct region_text {
 		 */
 		born_nsec;
 	uint64_t uuid[2]; /* as in struct filesystem */
-};
-
-/* Changes of a region that are to be told. The bus's own; zero-initialized is none. */
-struct region_news {
-	uint64_t region;
-	uint64_t told_usec;
-	uint64_t due_usec; /* 0: as soon as nothing else is to be said */
-	uint32_t changed;
-	bool queued;
-	TAILQ_ENTRY(region_news) news;
 };
 
 /* A region as it is shown. Borrowed: valid until the next event is handled. */
@@ -688,8 +679,6 @@ extern const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX];
  * the region.
  */
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed);
-/* The region ends: what was not told of it is not told any more. */
-void bus_forget_changes(struct bus *b, struct region_news *news);
 void bus_tell_asked(struct bus *b, const struct region_view *v);
 void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revocation,
 		      enum revocation_outcome outcome);
