@@ -364,6 +364,28 @@ async def test_cancelled(address):
         await hurried.close()
 
 
+async def test_left(address):
+    """Who leaves the block of a region that could not be released acknowledges no more for it."""
+    async with rdmareg.Registry(address) as registry:
+        fd = memfd(PAGE)
+        region = await registry.register(fd)
+
+        async def refused():
+            raise rdmareg.AccessDenied("Release", "no")
+        tasks = []
+        try:
+            async with region:
+                region.on_revocation(lambda event: None)
+                tasks = list(region._tasks)  # pylint: disable=protected-access
+                region.release = refused
+            raise AssertionError("it was released")
+        except rdmareg.AccessDenied:
+            assert tasks and all(task.cancelling() for task in tasks)
+        del region.release
+        await region.release()
+        os.close(fd)
+
+
 class SlowOpen:
     """In place of os.open(): it does nothing until it may, and what it opens is the write end of a pipe that nobody else has."""
     def __init__(self):
@@ -429,16 +451,16 @@ async def test_descriptors(address):
         written = asyncio.get_running_loop().create_future()
         bus = registry._bus  # pylint: disable=protected-access
         registry._bus = types.SimpleNamespace(_fd=bus._fd, next_serial=bus.next_serial, send=lambda message: written)  # pylint: disable=protected-access
-        task = asyncio.ensure_future(registry.register(mine))
+        read_end, passed = os.pipe()
+        task = asyncio.ensure_future(registry.call("FindHolders", "h", passed))
         while not registry._underway:  # pylint: disable=protected-access
             await one_turn()
-        for _ in range(3):
-            task.cancel()
-            await one_turn()
-            assert not task.done()
+        await cancelled(task)  # at once, and what is on its way stays what it is
+        os.close(passed)
+        assert not select.select([read_end], [], [], 0)[0]
         registry._bus = bus  # pylint: disable=protected-access
         written.set_result(None)
-        await cancelled(task)
+        await is_closed(read_end)
         assert (await soon(registry.status()))["form"] == 1
         # of a call that nobody here answers
         async with rdmareg.Registry(address) as stranger:
@@ -470,6 +492,7 @@ async def test_sessions(address):
         await fails(rdmareg.SessionExists, "job.7", registry.create_session(uid, "job.7", max_regions=3))
         await fails(rdmareg.InvalidOption, "", registry.create_session(uid, "a/b"))
         await fails(rdmareg.InvalidOption, "MaxRegions cannot be -1", session.set_limits(max_regions=-1))
+        await fails(rdmareg.InvalidOption, "nothing to change", session.set_limits())
         await session.set_limits(max_regions=1, max_bytes=4 * MIB)
         assert (await session.refresh()).max_regions == 1 and session.info.max_bytes == 4 * MIB
         fd = memfd(MIB)
@@ -501,7 +524,7 @@ def test_documented():
 async def run_all():
     address = os.environ["RDMAREG_BUS_ADDRESS"]
     folder = WORLD / f"python-{os.getuid()}"
-    for test in (test_life, test_sources, test_bad_input, test_slow_reader, test_example, test_many, test_cancelled, test_descriptors,
+    for test in (test_life, test_sources, test_bad_input, test_slow_reader, test_example, test_many, test_cancelled, test_left, test_descriptors,
                  test_sessions):
         print(f"{test.__name__} as {os.getuid()}", flush=True)
         await test(address)

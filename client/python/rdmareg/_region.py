@@ -206,10 +206,11 @@ class Region:
         return self
 
     async def __aexit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        if not self.info.detached:
-            try:
+        try:
+            if not self.info.detached:
                 await self.release()
-            except NoSuchRegion:
-                pass
-        for task in self._tasks:
-            task.cancel()
+        except NoSuchRegion:
+            pass
+        finally:  # who has left the block acknowledges nothing more, whatever became of the region
+            for task in self._tasks:
+                task.cancel()

@@ -170,10 +170,11 @@ class Registry:
             fds, body[0] = [body[0]], 0
         try:
             message = Message(destination=destination, path=path, interface=interface, member=member, signature=signature, body=body,
-                              unix_fds=fds, flags=MessageFlag.ALLOW_INTERACTIVE_AUTHORIZATION if self._interactive else MessageFlag.NONE)
+                              flags=MessageFlag.ALLOW_INTERACTIVE_AUTHORIZATION if self._interactive else MessageFlag.NONE)
             message.serial = self._bus.next_serial()
             get_signature_tree(signature).verify(body)  # the bus would cut off who sends what does not fit
             check_text(body)
+            message.unix_fds = [os.dup(fd) for fd in fds]  # the caller may close his at once when a call is given up
         except Exception as error:
             raise InvalidOption(asked, f"an argument cannot be sent: {error}") from None
         limit_usec = self._work_timeout_usec if member in WORK else self._timeout_usec
@@ -189,6 +190,7 @@ class Registry:
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._answers[message.serial] = answer
         sending = asyncio.ensure_future(self._send(message))
+        sending.add_done_callback(lambda _: [os.close(fd) for fd in message.unix_fds])
         try:
             await asyncio.wait([answer, self._gone], timeout=limit_usec / 1e6, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
@@ -200,8 +202,6 @@ class Registry:
             del self._answers[message.serial]
             if message is not self._underway:
                 sending.cancel()  # nothing was sent, or all
-            elif message.unix_fds:
-                await self._written(sending)
 
     async def _send(self, message: Message) -> None:
         """One at a time, and when there is room: dbus-fast sends the newest first, and takes a full socket for the end."""
@@ -213,18 +213,6 @@ class Registry:
                 await asyncio.wait([self._bus.send(message), self._gone], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 self._underway = None
-
-    async def _written(self, sending: asyncio.Task[None]) -> None:
-        """Its caller may close what it passes, and the number be another file's at once: so even one that is cancelled waits, however
-        often. The bus reads what is sent to it."""
-        cancelled = None
-        while not sending.done():
-            try:
-                await asyncio.wait([sending])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled:
-            raise cancelled
 
     async def _room(self) -> None:
         assert self._bus

@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Optional
 
+from ._errors import InvalidOption
 from ._region import snake_case
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ class Session:
     async def set_limits(self, *, max_regions: Optional[int] = None, max_bytes: Optional[int] = None, max_peers: Optional[int] = None,
                          max_tickets: Optional[int] = None, max_memory: Optional[int] = None) -> None:
         """Change those that are given; 0: back to the administrator's. They count for what comes: what is above a lower limit stays."""
-        await self._call("SetLimits", "a{sv}", limits(max_regions, max_bytes, max_peers, max_tickets, max_memory))
+        changed = limits(max_regions, max_bytes, max_peers, max_tickets, max_memory)
+        if all(value is None for value in changed.values()):
+            raise InvalidOption(f"SetLimits of session {self.name} of user {self.uid}", "there is nothing to change: give at least one limit")
+        await self._call("SetLimits", "a{sv}", changed)
 
     async def release(self, *, grace_usec: Optional[int] = None, limit_usec: Optional[int] = None) -> list[Released]:
         """End it, and all its regions at the same time. Returns what became of each when all are gone, or the limit is over.
