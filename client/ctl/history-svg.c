@@ -30,6 +30,7 @@ enum {
 #define WAITED "#4269d0"
 #define ANSWERED "#3a9b5c"
 #define MISSED "#c9302c"
+#define FENCED "#7a3e9d"
 #define DRAINING "#d9a520"
 #define LIVE "#3a9b5c"
 
@@ -210,7 +211,7 @@ static void draw_region(struct picture *p, const struct rdmareg_history_event *a
 	begin_lane(p, label);
 	print_bar(p, 0, delay(fenced, until), DRAINING, "draining");
 	if (fenced)
-		print_bar(p, delay(fenced, 0), until, MISSED, "fenced");
+		print_bar(p, delay(fenced, 0), until, FENCED, "fenced");
 	if (settled && settled->outcome != RDMAREG_OUTCOME_GONE)
 		print_bar(p, until, p->whole_usec, LIVE, "");
 	p->y += LANE;
@@ -239,11 +240,9 @@ static void draw_legend(int y)
 	static const struct {
 		const char *colour, *text;
 	} all[] = {
-		{ WAITED, "whoever asked waits" },
-		{ ANSWERED, "a holder answered" },
-		{ MISSED, "no answer in time; fenced" },
-		{ DRAINING, "holders are waited for" },
-		{ LIVE, "reachable" },
+		{ WAITED, "whoever asked waits" },	{ ANSWERED, "a holder answered" },
+		{ MISSED, "no answer in time" },	{ FENCED, "fenced" },
+		{ DRAINING, "holders are waited for" }, { LIVE, "reachable" },
 	};
 	double x = 16;
 

@@ -6,6 +6,7 @@
  * What always holds: a number has no slash and the rest must have one, and no session or name has a
  * slash or a colon, so nothing can be meant in two ways.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -34,10 +35,21 @@ int ctl_parse_user(const char *text, uint32_t *ret)
 	return 0;
 }
 
+/* It is neither. A mere name is mostly one in the default session. */
+static int refuse(const char *text)
+{
+	if (isalpha((unsigned char)*text) && !text[strcspn(text, "/:")])
+		return ctl_error(EXIT_USAGE,
+				 "%s is not the number of a region, nor SESSION/NAME; did you mean "
+				 "default/%s? See: rdmaregctl list",
+				 text, text);
+	return ctl_error(EXIT_USAGE, NOT_A_REGION, text);
+}
+
 int ctl_parse_id(const char *text, uint64_t *ret)
 {
 	if (parse_number(text, ret) < 0 || !*ret)
-		return ctl_error(EXIT_USAGE, NOT_A_REGION, text);
+		return refuse(text);
 	return 0;
 }
 
@@ -52,7 +64,7 @@ int ctl_parse_name(const char *text, char **ret_copy, uint32_t *ret_uid, const c
 		return ctl_error(EXIT_FAILED, "out of memory");
 	name = strchr(copy, '/');
 	if (!name)
-		return ctl_error(EXIT_USAGE, NOT_A_REGION, text);
+		return refuse(text);
 	*name++ = 0;
 	colon = strchr(copy, ':');
 	if (colon) {

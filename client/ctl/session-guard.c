@@ -62,6 +62,11 @@ static int create(struct rdmareg *c, const struct session_plan *p, enum kind *re
 		*ret = KIND_MADE;
 		return EXIT_OK;
 	}
+	if (p->limited && r == -EACCES)
+		return ctl_error(
+			EXIT_DENIED,
+			"session run: limits are those of a session that is created, which "
+			"needs root or an authorization; leave out --max-*");
 	if (p->limited || (r != -EACCES && r != -EOPNOTSUPP))
 		return ctl_failed(r);
 	*ret = p->named ? KIND_SHARED : KIND_OWN;

@@ -84,7 +84,7 @@ static const struct {
 	{ "set 2 --grace -1s", 2, "expected a time: seconds, or with us, ms" },
 	{ "set 2 3 --policy hold", 2, "usage" },
 	{ "revoke", 2, "usage" },
-	{ "revoke seven", 2, "not the number of a region" },
+	{ "revoke seven", 2, "did you mean default/seven?" },
 	{ "revoke 900", 3, "there is no region" },
 	{ "revoke 2 --for 0", 2, "a time above 0" },
 	{ "revoke 2 --range 4096", 2, "expected OFFSET:LENGTH: two sizes" },
