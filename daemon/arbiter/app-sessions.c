@@ -122,7 +122,8 @@ static int refuse_other(const struct tenant *t, const char *limit, uint64_t has,
 		f, RDMAREG_ERROR_SESSION_EXISTS,
 		"session '%s' of uid %" PRIu32 " was created before, and its %s is %" PRIu64
 		", not %" PRIu64
-		" (0: no limit of its own): ask for the same, change it with SetLimits, or release it first",
+		" (0: no limit of its own): ask for the same, change it with SetLimits (rdmaregctl session set), or release "
+		"it first",
 		t->session, t->uid, limit, has, asked);
 }
 
