@@ -13,6 +13,8 @@
  *   - What was to be removed is removed once the disk answers, whoever was told that it did not,
  *     and at the end of the daemon if it takes no longer than a second. What the disk refuses is
  *     not tried again before the daemon starts anew.
+ *   - A registration that failed leaves the record that there was: if another region stands by the
+ *     name, its removal writes that one's.
  *   - One write at most waits for each region, so that whoever changes it all the time has no more
  *     of the disk than others.
  */
@@ -51,7 +53,7 @@ struct standing_job {
 	int directory;
 	char name[STANDING_FILE_NAME_MAX];
 	char text[RECORD_TEXT_MAX];
-	size_t size;
+	size_t size; /* 0: nothing is to have the name */
 	int result;
 	_Atomic bool done; /* a thread is through with it */
 	enum job_kind kind;
@@ -60,7 +62,7 @@ struct standing_job {
 	struct call *call;	/* of @made */
 	struct waitings waits;	/* JOB_REMOVE: for its end */
 	uint64_t patience_usec; /* CLOCK_MONOTONIC: who waits for its turn does so until then */
-	bool undo;		/* its caller was told that it was not written in time */
+	bool undo;		/* its caller was told that it is not written, but it may be */
 	STAILQ_ENTRY(standing_job) jobs;
 };
 
@@ -68,7 +70,7 @@ static void work(struct offload_task *t)
 {
 	struct standing_job *j = (struct standing_job *)t;
 
-	if (j->kind == JOB_WRITE)
+	if (j->size)
 		j->result = replace_file_on_disk(j->directory, j->name, NEW_NAME, 0600, j->text,
 						 j->size);
 	else if (unlinkat(j->directory, j->name, 0) == 0)
@@ -166,7 +168,7 @@ static void ended(struct offload_task *t, int error)
 	struct app *a = j->app;
 	int result = error ? error : j->result;
 
-	j->undo = error == -ETIMEDOUT && j->made;
+	j->undo = result && j->made;
 	complain(j, result);
 	answer(a, j, result);
 	a->standing.silent = error == -ETIMEDOUT;
@@ -181,7 +183,7 @@ static void release(struct offload_task *t)
 
 	a->standing.running = NULL;
 	a->standing.silent = false;
-	if (j->undo) { /* it was written after all */
+	if (j->undo) {
 		j->undo = false;
 		j->kind = JOB_REMOVE;
 		STAILQ_INSERT_HEAD(&a->standing.jobs, j, jobs);
@@ -191,9 +193,24 @@ static void release(struct offload_task *t)
 	begin_next(a);
 }
 
+/* The one that stands, or is waited for, by the name of a file. */
+static const struct standing *find_recorded(const struct app *a, const char *file)
+{
+	char name[STANDING_FILE_NAME_MAX];
+	const struct standing *s;
+
+	TAILQ_FOREACH(s, &a->standing.all, all) {
+		standing_file_name(s, name);
+		if (!s->pending && !strcmp(name, file))
+			return s;
+	}
+	return NULL;
+}
+
 static struct standing_job *take_next(struct app *a)
 {
 	struct standing_job *j = STAILQ_FIRST(&a->standing.jobs);
+	const struct standing *s;
 
 	if (!j)
 		return NULL;
@@ -202,6 +219,9 @@ static struct standing_job *take_next(struct app *a)
 		j->size = standing_print(j->of, j->text);
 		j->of->job = NULL;
 		j->of = NULL;
+	} else if (j->kind == JOB_REMOVE) {
+		s = find_recorded(a, j->name);
+		j->size = s ? standing_print(s, j->text) : 0;
 	}
 	return j;
 }

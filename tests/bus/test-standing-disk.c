@@ -171,6 +171,48 @@ static void test_failing(void)
 	close(fd);
 }
 
+static void register_anew(int fd, const char *error)
+{
+	struct reply r;
+
+	check(!register_region(bus, fd, 0, 0, "r", &r, 3, "standing", "b", 1, "detached", "b", 1,
+			       "name", "s", "a"));
+	expect_error(&r, error, "region 'a' is not registered");
+	until(!count_regions(bus));
+}
+
+/* A registration that failed leaves the record that there was, or none. */
+static void test_not_anew(void)
+{
+	int fd = make_named("file");
+	struct standing_told s;
+	struct reply r;
+
+	check(register_standing(fd, "a", &r));
+	disconnect(bus);
+	reboot_machine();
+	bus = connect_client(&world);
+	silence();
+	register_anew(fd, "Timeout");
+	answer();
+	until(register_standing(fd, "b", &r)); /* after all that the disk had to do before */
+	check(record_contains("a", "\ngrace_usec 3000000\n"));
+	check(call_region(bus, r.id, "Release", &r));
+	/* the new one has the name on disk when it fails */
+	check(fchmod(disk, 0440) == 0);
+	register_anew(fd, "Failed");
+	check(!register_standing(fd, "c", &r));
+	expect_error(&r, "Failed", "cannot be recorded");
+	check(fchmod(disk, 0600) == 0);
+	until(register_standing(fd, "b", &r));
+	check(record_contains("a", "\ngrace_usec 3000000\n") && !is_recorded("c"));
+	check(call_region(bus, r.id, "Release", &r));
+	restart(SIGTERM);
+	check(find_standing(bus, "a", &s) && !s.region);
+	check(remove_standing(bus, geteuid(), "default", "a", &r) && !is_recorded("a"));
+	close(fd);
+}
+
 /* A daemon ends and begins, whatever the disk does; its regions are there. */
 static void test_restart(void)
 {
@@ -206,6 +248,7 @@ int main(void)
 	test_silent();
 	test_session_of_silent();
 	test_failing();
+	test_not_anew();
 	test_restart();
 	close(disk);
 	standing_end();

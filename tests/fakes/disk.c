@@ -2,7 +2,8 @@
 /*
  * disk.c - for rdmaregd: a disk below its state directory that falls silent. It does not answer
  * while somebody holds an exclusive flock(2) on the file that the environment variable
- * RDMAREG_FAKE_DISK names, and fails with EIO while that file has the mode 0400.
+ * RDMAREG_FAKE_DISK names, fails with EIO while that file has the mode 0400, and while it has 0440
+ * only where a folder is to be on disk.
  *
  * These take the place of libc's functions for all of this program. A call of them on the loop
  * thread ends it with a line that names the call.
@@ -36,7 +37,8 @@ static bool ask(int fd, const char *call)
 {
 	const char *path = getenv("RDMAREG_FAKE_DISK");
 	struct stat st;
-	bool fails;
+	bool fails, of_folder;
+	mode_t mode;
 	int lock;
 
 	if (!path || !is_of_the_disk(fd))
@@ -46,12 +48,14 @@ static bool ask(int fd, const char *call)
 			call);
 		abort();
 	}
+	of_folder = !strcmp(call, "fsync") && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 	lock = open(path, O_RDONLY | O_CLOEXEC);
 	if (lock < 0)
 		return true;
 	while (flock(lock, LOCK_SH) < 0 && errno == EINTR)
 		;
-	fails = fstat(lock, &st) == 0 && (st.st_mode & 0777) == 0400;
+	mode = fstat(lock, &st) == 0 ? st.st_mode & 0777 : 0;
+	fails = mode == 0400 || (mode == 0440 && of_folder);
 	close(lock);
 	errno = EIO;
 	return !fails;
