@@ -307,19 +307,19 @@ void app_standing_ended(struct app *a, struct region_entry *e)
 	if (!s)
 		return;
 	s->region = 0;
-	if (s->queued || (!s->pending && e->announced && released))
+	if (s->queued || (!s->pending && released))
 		wait_for_disk(a, e, s);
 	if (s->pending) {
 		if (!s->queued) /* else app_standing_recorded() sees to it */
 			forget(a, s);
 		return;
 	}
-	if (!e->announced && e->end != END_LOST)
-		return;
 	if (released) {
 		app_standing_drop(a, s);
 		return;
 	}
+	if (!e->announced && e->end != END_LOST)
+		return;
 	standing_is_lost(a, s, e->end != END_LOST && e->end != END_GIVEN_UP, next, sizeof(next));
 	snprintf(why, sizeof(why), "%s; its region ended: %s%s%.200s", next,
 		 region_end_names[e->end], *e->end_text ? ": " : "", e->end_text);

@@ -87,6 +87,45 @@ static void test_session(void)
 	close(fd);
 }
 
+/* It ends with its session also when it is only being made again, and that fails. */
+static void test_session_of_restored(void)
+{
+	struct later again, release;
+	int fd = make_named("file"), other = make_named("other");
+	struct standing_told s;
+	char out[4096], path[80];
+	sd_bus_message *m;
+	struct reply r;
+
+	check(ctl("session create job", out) == 0);
+	check(register_region(bus, fd, 0, 0, "rw", &r, 4, "standing", "b", 1, "detached", "b", 1,
+			      "name", "s", "again", "session", "s", "job"));
+	disconnect(bus);
+	reboot_machine();
+	bus = connect_client(&world);
+	check(ctl("session create job", out) == 0);
+	/* for a keeper, which is not to answer */
+	check(register_region(bus, other, 0, 0, "rw", &r, 2, "detached", "b", 1, "session", "s",
+			      "job"));
+	world_kill_keepers(&world, SIGSTOP);
+	m = new_manager_call(bus, "RestoreStanding");
+	check(sd_bus_message_append(m, "ssh", "job", "again", fd) >= 0);
+	send_later(bus, m, &again);
+	until(region_of("again"));
+	snprintf(path, sizeof(path), RDMAREG_SESSION_PREFIX "/%u_job", geteuid());
+	m = new_call(bus, path, RDMAREG_SESSION_INTERFACE, "Release");
+	add_options(m, 0);
+	send_later(bus, m, &release);
+	check(region_of("again")); /* which is answered after that was begun */
+	world_kill_keepers(&world, SIGKILL);
+	await_answer(bus, &again);
+	await_answer(bus, &release);
+	check(access(record_of(geteuid(), "job", "again"), F_OK) < 0);
+	check(!find_standing(bus, "again", &s));
+	close(fd);
+	close(other);
+}
+
 /* With what was asked, and what becomes of it. */
 static void test_silent(void)
 {
@@ -245,6 +284,7 @@ int main(void)
 	check(disk >= 0);
 	test_released_is_on_disk();
 	test_session();
+	test_session_of_restored();
 	test_silent();
 	test_session_of_silent();
 	test_failing();
