@@ -224,7 +224,8 @@ static void end_registration(struct app *a, struct region *r, struct region_entr
 	if (e->registering)
 		call_fail(e->registering, &f);
 	e->registering = NULL;
-	app_note_end(r, e, END_GIVEN_UP);
+	app_note_end(r, e, proxy_is_gone(e->keeper) ? END_LOST : END_GIVEN_UP);
+	text_shorten(e->end_text, sizeof(e->end_text), *text ? text : strerror(-error));
 	app_move_ended(e, error, text);
 	app_step(a, r, &event);
 }

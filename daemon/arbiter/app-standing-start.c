@@ -3,8 +3,8 @@
  * app-standing-start.c - standing regions that are not there are made again by a unit that runs as
  * their user (rdmareg-standing@.service): when the daemon starts, and when one was lost.
  *
- * What always holds: a region that is lost is tried again after 1, 2, 4 ... s, TRIES times. Then it
- * waits until its user restores it or the daemon starts anew, so that one which ends its keeper
+ * What always holds: a region that is lost, also while it is being made, is tried again after 1, 2,
+ * 4 ... s, TRIES times. Then it waits until its user restores it or the daemon starts anew, so that one which ends its keeper
  * does not do so again and again. One that ended in another way, mostly taken down with its
  * filesystem, waits for its user at once. The count begins anew when it was there for WHILE_USEC.
  * The unit makes none that waits for its user.
@@ -165,8 +165,9 @@ void standing_is_lost(struct app *a, struct standing *s, bool taken_down, char *
 	uint64_t now = now_monotonic_usec();
 	unsigned int delay_sec;
 
-	if (now - s->there_usec > WHILE_USEC)
+	if (s->there_usec && now - s->there_usec > WHILE_USEC)
 		s->losses = 0;
+	s->there_usec = 0;
 	s->waits_for_user = taken_down;
 	if (taken_down) {
 		snprintf(why, size, "it waits for: rdmaregctl standing restore");

@@ -318,8 +318,10 @@ void app_standing_ended(struct app *a, struct region_entry *e)
 		app_standing_drop(a, s);
 		return;
 	}
-	if (!e->announced && e->end != END_LOST)
+	if (!e->announced && e->end == END_GIVEN_UP) {
+		note_refusal(a, s, e->end_text);
 		return;
+	}
 	standing_is_lost(a, s, e->end != END_LOST && e->end != END_GIVEN_UP, next, sizeof(next));
 	snprintf(why, sizeof(why), "%s; its region ended: %s%s%.200s", next,
 		 region_end_names[e->end], *e->end_text ? ": " : "", e->end_text);
@@ -354,6 +356,7 @@ void app_standing_adopted(struct app *a, const struct region *r, struct region_e
 		return;
 	s->region = r->id;
 	e->standing = s;
+	standing_is_there(s);
 }
 
 bool app_view_next_standing(void *userdata, uint64_t after, struct standing_view *ret)

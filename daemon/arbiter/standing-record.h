@@ -47,7 +47,7 @@ struct standing {
 	uint64_t region;	    /* 0: it is not there */
 	char why[STANDING_WHY_MAX]; /* as in struct standing_view */
 	/* app-standing-start.c's: */
-	uint64_t there_usec; /* CLOCK_MONOTONIC: when it was made; 0: by an earlier daemon */
+	uint64_t there_usec; /* CLOCK_MONOTONIC: since when it is there; 0: it is not */
 	uint64_t due_usec;   /* likewise: when it is to be made again; 0: not by itself */
 	uint32_t losses;     /* in a row */
 	bool waits_for_user; /* to restore it; until the daemon starts anew */

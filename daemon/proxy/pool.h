@@ -243,6 +243,8 @@ const char *proxy_trouble(const struct proxy *k);
  * record.
  */
 bool proxy_is_foreign(const struct proxy *k);
+/* What it was asked is answered, and gone() comes next. */
+bool proxy_is_gone(const struct proxy *k);
 /*
  * Ends a foreign one's process. All that it holds is to be released: it can be asked for nothing
  * less.

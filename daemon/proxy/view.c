@@ -25,6 +25,11 @@ bool proxy_is_foreign(const struct proxy *k)
 	return *k->mismatch && k->record;
 }
 
+bool proxy_is_gone(const struct proxy *k)
+{
+	return k->dying;
+}
+
 uint32_t proxy_uid(const struct proxy *k)
 {
 	return k->uid;

@@ -84,6 +84,82 @@ static void lose(const char *name)
 	until(region_of(name) != before);
 }
 
+/* @name is being made again, by a keeper that does not answer. */
+static void begin_restore(int fd, const char *name, struct later *l)
+{
+	int other = make_named("other");
+	sd_bus_message *m;
+	struct reply r;
+
+	check(register_region(bus, other, 0, 0, "rw", &r, 0));
+	world_kill_keepers(&world, SIGSTOP);
+	m = new_manager_call(bus, "RestoreStanding");
+	check(sd_bus_message_append(m, "ssh", "default", name, fd) >= 0);
+	send_later(bus, m, l);
+	until(region_of(name));
+	close(other);
+}
+
+static void end_restore(const char *name, struct later *l)
+{
+	world_kill_keepers(&world, SIGKILL);
+	await_answer(bus, l);
+	expect_error(&l->reply, "KeeperLost", "");
+	until(!region_of(name) && !count_regions(bus));
+}
+
+/* It counts, as often as it happens, also when no daemon knew the region before. */
+static void test_lost_in_the_making(int fd)
+{
+	struct standing_told s;
+	struct later l;
+	struct reply r;
+	char out[4096];
+
+	check(register_standing(fd, "a", &r));
+	disconnect(bus);
+	reboot_machine();
+	bus = connect_client(&world);
+	for (int i = 0; i < 5; i++) {
+		begin_restore(fd, "a", &l);
+		end_restore("a", &l);
+		check(find_standing(bus, "a", &s));
+		check(strstr(s.why, i < 4 ? "it is tried again after" : "5 times soon"));
+	}
+	check(ctl("standing restore --due", out) == 0 && !region_of("a"));
+	check(ctl("standing restore", out) == 0 && region_of("a"));
+	check(call_region(bus, region_of("a"), "Release", &r) && !is_recorded("a"));
+}
+
+/* What was taken down while it was being made waits for its user. */
+static void test_evicted_in_the_making(int fd)
+{
+	struct standing_told s;
+	struct later l;
+	struct reply r;
+	char out[4096], command[400];
+	int other;
+
+	check(register_standing(fd, "a", &r));
+	disconnect(bus);
+	reboot_machine();
+	bus = connect_client(&world);
+	begin_restore(fd, "a", &l);
+	other = make_named("other");
+	snprintf(command, sizeof(command),
+		 "RDMAREG_BUS_ADDRESS='%s' '%s' evict --containing '%s' >/dev/null 2>&1 &",
+		 world.address, getenv("RDMAREGCTL"), path_of("file"));
+	check(system(command) == 0);
+	/* in another session, whose keeper answers: until that is not made, or taken down at once */
+	until(!register_region(bus, other, 0, 0, "rw", &r, 1, "session", "s", "probe"));
+	close(other);
+	end_restore("a", &l);
+	check(find_standing(bus, "a", &s) && strstr(s.why, "evicted"));
+	until(ctl("standing restore --due", out) == 0);
+	check(!region_of("a"));
+	check(remove_standing(bus, geteuid(), "default", "a", &r));
+}
+
 static void test_none(int fd)
 {
 	struct standing_told s;
@@ -173,6 +249,8 @@ int main(void)
 	standing_begin("");
 	fd = make_named("file");
 	test_none(fd);
+	test_lost_in_the_making(fd);
+	test_evicted_in_the_making(fd);
 	play_systemd();
 	until(has_systemd());
 	test_again(fd);
