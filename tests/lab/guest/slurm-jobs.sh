@@ -129,7 +129,7 @@ part_documents() {
 		check "documents: $command" as_good bash -c "${command//\/home\/alice\/model.bin//mnt/xfs/model}" </dev/null
 		n=$((n + 1))
 	done < <(sed -n 's/^# runuser -u alice -- srun/srun/p' /usr/share/doc/rdmareg/slurm.md)
-	expect_equal "documents: so many commands start jobs" 2 $n
+	expect_equal "documents: so many commands start jobs" 3 $n
 	check "documents: what each node has of the other is right" sh -c 'cmp /tmp/copy.0 /mnt/xfs/model && cmp /tmp/copy.1 /mnt/xfs/model'
 	rm -f /tmp/copy.[01]
 	nothing_is_left documents
