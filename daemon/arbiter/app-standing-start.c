@@ -4,10 +4,10 @@
  * their user (rdmareg-standing@.service): when the daemon starts, and when one was lost.
  *
  * What always holds: a region that is lost, also while it is being made, is tried again after 1, 2,
- * 4 ... s, TRIES times. Then it waits until its user restores it or the daemon starts anew, so that one which ends its keeper
- * does not do so again and again. One that ended in another way, mostly taken down with its
- * filesystem, waits for its user at once. The count begins anew when it was there for WHILE_USEC.
- * The unit makes none that waits for its user.
+ * 4 ... s, TRIES times. Then it waits until its user restores it or the daemon starts anew, so that
+ * one which ends its keeper does not do so again and again. One that ended in another way, mostly
+ * taken down with its filesystem, waits for its user at once. The count begins anew when it was
+ * there for WHILE_USEC. The unit makes none that waits for its user.
  */
 #include <inttypes.h>
 #include <stdio.h>
