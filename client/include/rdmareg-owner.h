@@ -128,6 +128,7 @@ struct rdmareg_register_request {
  * @requests: each as the arguments of rdmareg_register(); @n: how many, at least 1, at most 65536.
  * @atomic: 1: all or none: if one fails, those that were registered are released before this
  * 	returns; if the process ends meanwhile, detached ones that were registered already stay.
+ * 	A standing one does not take the place of one that is not there (ENOTUNIQ).
  * 	0: each for itself.
  * @ret: room for @n handles; NULL for those that were not registered. Filled on failure as well, unless
  * 	the arguments are wrong.

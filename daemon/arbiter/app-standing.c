@@ -145,6 +145,14 @@ static int check_new(struct app *a, const struct register_request *q, struct fai
 			"the disk with standing regions (%s) does not answer: try again, or "
 			"register it without 'standing'",
 			a->options->state_directory);
+	if (find(a, q->uid, q->session, q->name) && q->all_or_none)
+		return failure_set(
+			f, RDMAREG_ERROR_NAME_TAKEN,
+			"a standing region of uid %" PRIu32
+			" session '%s' has the name '%s', and is to be made again: it would be lost "
+			"if another region of this atomic call failed: register this one by itself, "
+			"or first: rdmaregctl standing remove %s/%s",
+			q->uid, q->session, q->name, q->session, q->name);
 	if (find(a, q->uid, q->session, q->name))
 		return 0; /* it takes that one's place */
 	if (count(a, q->uid) < a->settings.standing_per_uid)

@@ -228,6 +228,7 @@ struct register_request {
 	const char *name;	       /* unlike any other of the tenant; "": none */
 	const char *path;	       /* clean */
 	bool standing;		       /* it is to be made again after a reboot or a loss */
+	bool all_or_none;	       /* it is released again if another one fails */
 	bool restores;		       /* it is one that was recorded, and is made again now */
 	struct file_identity identity; /* if it is one of both */
 };

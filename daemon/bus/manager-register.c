@@ -354,6 +354,7 @@ int method_register_many(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	for (size_t i = 0; i < n; i++) {
 		const struct examination x = examination_of(c, &w[i].kept);
 
+		w[i].kept.request.all_or_none = atomic;
 		gathering_part(g, m, c, i, w[i].token, &x);
 	}
 	gathering_start(g);

@@ -328,6 +328,27 @@ static void test_name_is_kept(void)
 	close(fd);
 }
 
+/* All or none: so it does not take the place of one that is waited for. */
+static void test_atomic(void)
+{
+	int fd = make_named("file");
+	struct standing_told s;
+	sd_bus_message *m;
+	struct reply r;
+
+	make_waiting(fd, "default", "kept");
+	m = new_manager_call(bus, "RegisterRegions");
+	check(sd_bus_message_append(m, "a(httsa{sv})", 2, fd, UINT64_C(0), UINT64_C(0), "rw", 3,
+				    "standing", "b", 1, "detached", "b", 1, "name", "s", "kept", fd,
+				    UINT64_C(1), UINT64_C(4096), "rw", 0) >= 0);
+	add_options(m, 1, "atomic", "b", 1);
+	check(!finish_call(bus, m, &r));
+	expect_error(&r, "NameTaken", "rdmaregctl standing remove default/kept");
+	check(find_standing(bus, "kept", &s) && !s.region && is_recorded("kept"));
+	check(remove_standing(bus, geteuid(), "default", "kept", &r));
+	close(fd);
+}
+
 /* A record of it would be of a file that no reboot leaves. */
 static void test_in_memory(void)
 {
@@ -525,6 +546,7 @@ int main(void)
 	test_released_while_away();
 	test_session_released();
 	test_name_is_kept();
+	test_atomic();
 	test_in_memory();
 	test_garbage();
 	test_folder();
