@@ -144,10 +144,14 @@ static void begin_round(struct warm_blocks *b, uint64_t now)
 	b->round_usec = now;
 }
 
-/* A burst that ended a while ago makes this the first event of another. */
+/*
+ * A burst that ended a while ago makes this the first event of another. What comes so soon that a
+ * burst could have lasted until now is the rest of one that was held up.
+ */
 static void note_time(struct warm_blocks *b, uint64_t now)
 {
-	if (!b->last_usec || now - b->last_usec >= WARM_QUIET_USEC)
+	if (!b->last_usec ||
+	    (now - b->last_usec >= WARM_QUIET_USEC && now - b->round_usec >= WARM_BURST_USEC))
 		begin_round(b, now);
 	b->last_usec = now;
 	if (!b->first_usec)

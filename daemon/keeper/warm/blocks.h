@@ -18,9 +18,10 @@
  * dirtied beyond them is at most a third of them. Events fold into a hull, which may have holes; so
  * a report says how much of it is certain, and what is missing counts as missing in each block.
  *
- * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC. Events are told
- * WARM_PACE_MSEC late, those of one block together, so WARM_QUIET_USEC includes that time. A burst
- * that looks like two makes two rounds, in neither of which a peer wrote everything. Blocks are
+ * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC, and
+ * WARM_BURST_USEC have passed since it began. Events are told WARM_PACE_MSEC late, those of one block
+ * together, so WARM_QUIET_USEC includes that time. (On a busy machine a burst is held up in the
+ * middle; two rounds of it would prove nothing, and make all others look late.) Blocks are
  * brought back then (or, in a burst without an end, every WARM_BURST_USEC), so that a storm of
  * events costs one pass. Rounds that are too far apart, measured by how far apart rounds lately
  * were at the least, are not in a row: while nobody writes there are none.
