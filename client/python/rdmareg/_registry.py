@@ -189,8 +189,13 @@ class Registry:
         assert self._gone
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._answers[message.serial] = answer
+
+        def sent(_: object) -> None:
+            for fd in message.unix_fds:
+                os.close(fd)
+
         sending = asyncio.ensure_future(self._send(message))
-        sending.add_done_callback(lambda _: [os.close(fd) for fd in message.unix_fds])
+        sending.add_done_callback(sent)
         try:
             await asyncio.wait([answer, self._gone], timeout=limit_usec / 1e6, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
