@@ -44,7 +44,7 @@ expect_equal "and is of the newer version" "$version" "$(cat /sys/module/rdmareg
 check "the daemon runs, and is on the bus" wait_for bus_has_owner "$RDMAREG_BUS_NAME"
 check "it starts at boot" systemctl is-enabled rdmaregd
 # an emulated machine beside others may take its time
-printf '[daemon]\nadopt_timeout_msec = 60000\n[keepers]\ntimeout_msec = 60000\n' >/etc/rdmareg/conf.d/50-lab.conf
+printf '[daemon]\nadopt_timeout_msec = 60000\n[keepers]\ntimeout_msec = 300000\n' >/etc/rdmareg/conf.d/50-lab.conf
 check "settings are read again" systemctl reload rdmaregd
 check "rdmaregctl is of that version" says "$old"
 cp /usr/bin/rdmaregctl /run/lab/peerctl
@@ -136,4 +136,5 @@ check "purged" dpkg -P rdmaregd librdmareg0
 check "nothing is enabled that is not there" none_of /etc/systemd/system/*.wants/rdmareg*
 check "nothing is left" none_of "$prom" /etc/rdmareg /var/cache/rdmareg /run/rdmareg /usr/libexec/rdmareg /usr/bin/rdmaregctl
 check "the module goes" rmmod rdmareg
+[ "$LAB_FAILED" = 0 ] || journalctl --no-pager -q -b -u rdmaregd -u 'rdmareg-keeper-*' | tail -n 100 | sed 's/^/# /'
 finish
