@@ -131,9 +131,14 @@ expect_equal "the next instance has the next number" active "$(systemctl is-acti
 check "under another id" [ "$(status "$(main_pid rdmareg-keeper-1000-stuck-2)" Uid)" != "$(status "$keeper" Uid)" ]
 as_tenant rdmaregctl release "$(field id "$stuck")"
 systemctl stop rdmareg-keeper-1000-stuck-1
+# register_one SESSION OPTION... - emulated, a keeper's start may take longer than timeout_msec: then the caller is told to try again
+register_one() {
+	as_tenant rdmaregctl register /mnt/xfs/tenants --session "$@" ||
+		as_tenant rdmaregctl register /mnt/xfs/tenants --session "$@"
+}
 # keepers are started a few at a time, and all get ready
 for i in $(seq 12); do
-	as_tenant rdmaregctl --json register /mnt/xfs/tenants --session "crowd$i" >"/tmp/crowd.$i" &
+	register_one "crowd$i" --json >"/tmp/crowd.$i" &
 	crowd[i]=$!
 done
 started=0
@@ -171,11 +176,7 @@ twenty_times() {
 	return $failed
 }
 create_one() { create_session "array$1" 0; }
-# emulated, a keeper's start may take longer than timeout_msec: then the caller is told to try again
-register_one() {
-	as_tenant rdmaregctl register /mnt/xfs/tenants --session "array$1" >/dev/null ||
-		as_tenant rdmaregctl register /mnt/xfs/tenants --session "array$1" >/dev/null
-}
+register_array() { register_one "array$1" >/dev/null; }
 release_one() { session_call "array$1" Release 'a{sv}' 0; }
 check "a session is created, with a limit of its memory" create_session job-7 1 MaxMemory t $((256 * MIB))
 check "which the same call again does not change" create_session job-7 1 MaxMemory t $((256 * MIB))
@@ -206,7 +207,7 @@ check "it is released" session_call job_2d7 Release 'a{sv}' 1 GraceUSec t 0
 check "with its region" region_gone "$(field id "$r")"
 check "and its slice" wait_for no_slice
 check "twenty sessions are created at once" twenty_times create_one
-check "and registered in" twenty_times register_one
+check "and registered in" twenty_times register_array
 expect_equal "each has a keeper" 20 "$(systemctl list-units --state=running --no-legend --plain 'rdmareg-keeper-1000-array*' | wc -l)"
 check "and released" twenty_times release_one
 check "their slices go" wait_for no_slice
