@@ -21,23 +21,15 @@
 
 #include "dax/dax-make.h"
 #include "util/cleanup.h"
+#include "util/passed.h"
 
 static int answer(const struct dax_answer *a, int fd)
 {
 	struct iovec text = { (void *)(uintptr_t)a, sizeof(*a) };
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fd))] = { 0 };
 	struct msghdr m = { .msg_iov = &text, .msg_iovlen = 1 };
-	struct cmsghdr *c;
+	union passed_one control;
 
-	if (fd >= 0) {
-		m.msg_control = control;
-		m.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
+	pass_descriptor(&m, &control, fd);
 	return sendmsg(DAX_HELPER_SOCKET, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 

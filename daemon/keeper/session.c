@@ -22,6 +22,7 @@
 #include <sys/un.h>
 
 #include "util/log.h"
+#include "util/passed.h"
 
 #define REQUESTS_PER_WAKE 32
 #define ANSWERS_MAX \
@@ -189,32 +190,19 @@ static void on_changed(evutil_socket_t fd, short what, void *userdata)
 		s->ops->changed(s->userdata, true);
 }
 
-union control {
-	struct cmsghdr align;
-	char space[CMSG_SPACE(sizeof(int))];
-};
-
-static void fill(struct msghdr *h, struct iovec *iov, union control *control,
+static void fill(struct msghdr *h, struct iovec *iov, union passed_one *control,
 		 const struct packet *p)
 {
 	*iov = (struct iovec){ .iov_base = (void *)&p->message,
 			       .iov_len = keeper_packet_size(p->message.type) };
 	*h = (struct msghdr){ .msg_iov = iov, .msg_iovlen = 1 };
-	if (p->fd < 0)
-		return;
-	*control = (union control){ 0 };
-	h->msg_control = control;
-	h->msg_controllen = sizeof(*control);
-	CMSG_FIRSTHDR(h)->cmsg_level = SOL_SOCKET;
-	CMSG_FIRSTHDR(h)->cmsg_type = SCM_RIGHTS;
-	CMSG_FIRSTHDR(h)->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(CMSG_FIRSTHDR(h)), &p->fd, sizeof(int));
+	pass_descriptor(h, control, p->fd);
 }
 
 /* How many of the first packets left, at least one; or -1. */
 static int send_packets(const struct session *s)
 {
-	union control control[SENT_AT_ONCE];
+	union passed_one control[SENT_AT_ONCE];
 	struct mmsghdr message[SENT_AT_ONCE];
 	struct iovec iov[SENT_AT_ONCE];
 	unsigned int n = 0;

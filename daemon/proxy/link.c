@@ -203,32 +203,19 @@ struct link *link_free(struct link *l)
 	return NULL;
 }
 
-union passed {
-	char space[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr header;
-};
-
-static void fill(struct msghdr *h, struct iovec *iov, union passed *control,
+static void fill(struct msghdr *h, struct iovec *iov, union passed_one *control,
 		 const struct link_packet *p)
 {
 	*iov = (struct iovec){ (void *)(uintptr_t)p->message,
 			       keeper_packet_size(p->message->type) };
 	*h = (struct msghdr){ .msg_iov = iov, .msg_iovlen = 1 };
-	if (p->fd < 0)
-		return;
-	*control = (union passed){ 0 };
-	h->msg_control = control;
-	h->msg_controllen = sizeof(*control);
-	control->header.cmsg_level = SOL_SOCKET;
-	control->header.cmsg_type = SCM_RIGHTS;
-	control->header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control->header), &p->fd, sizeof(p->fd));
+	pass_descriptor(h, control, p->fd);
 }
 
 unsigned int link_send_all(struct link *l, const struct link_packet *p, unsigned int n)
 {
 	struct mmsghdr message[LINK_PACKETS];
-	union passed control[LINK_PACKETS];
+	union passed_one control[LINK_PACKETS];
 	struct iovec iov[LINK_PACKETS];
 	int sent;
 

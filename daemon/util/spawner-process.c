@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "util/macros.h"
+#include "util/passed.h"
 #include "util/spawner-wire.h"
 #include "util/cleanup.h"
 
@@ -146,22 +147,11 @@ static int arrange_descriptors(struct order *o)
 /* That there is a process. False: nobody wants to know. */
 static bool report_start(const struct order *o, const struct spawn_report *report)
 {
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr header;
-	} control = { 0 };
 	struct iovec text = { (void *)(uintptr_t)report, sizeof(*report) };
 	struct msghdr m = { .msg_iov = &text, .msg_iovlen = 1 };
-	int pidfd = pidfd_open(report->pid, 0);
+	union passed_one control;
 
-	if (pidfd >= 0) {
-		m.msg_control = &control;
-		m.msg_controllen = sizeof(control.space);
-		control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
-						   .cmsg_level = SOL_SOCKET,
-						   .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(&control.header), &pidfd, sizeof(int));
-	}
+	pass_descriptor(&m, &control, pidfd_open(report->pid, 0));
 	return sendmsg(o->report, &m, MSG_NOSIGNAL) == (ssize_t)sizeof(*report);
 }
 
