@@ -107,8 +107,8 @@ void app_release_late(struct region_entry *e, const char *text)
 		" is not released yet; it is gone once its keeper has answered, or has ended: %s",
 		e->id, text);
 	SLIST_FOREACH(waits, &e->releasing, waiting)
-	if (waits->ending)
-		app_ending_note(waits->ending, e->id, text);
+		if (waits->ending)
+			app_ending_note(waits->ending, e->id, text);
 	while (region_entry_next_impatient(e, &w)) {
 		if (w.call)
 			call_fail(w.call, &f);

@@ -157,7 +157,7 @@ static void give_all_up(struct app *a, int error)
 	struct standing_job *j;
 
 	STAILQ_FOREACH(j, &a->standing.jobs, jobs)
-	give_up(a, j, error);
+		give_up(a, j, error);
 }
 
 static void begin_next(struct app *a);
@@ -281,8 +281,8 @@ static void on_turn(evutil_socket_t fd, short what, void *userdata)
 	(void)fd, (void)what;
 	begin_next(a);
 	STAILQ_FOREACH(j, &a->standing.jobs, jobs)
-	if (a->standing.silent || j->patience_usec <= now)
-		give_up(a, j, -ETIMEDOUT);
+		if (a->standing.silent || j->patience_usec <= now)
+			give_up(a, j, -ETIMEDOUT);
 	set_alarm(a);
 }
 
@@ -476,8 +476,8 @@ static void *do_rest(void *userdata)
 	struct standing_job *j;
 
 	STAILQ_FOREACH(j, &rest->jobs, jobs)
-	if (j->kind != JOB_NOTHING)
-		work(&j->task);
+		if (j->kind != JOB_NOTHING)
+			work(&j->task);
 	rest->done = true;
 	return NULL;
 }
@@ -503,7 +503,7 @@ static void finish(struct app *a)
 		rest->done = true;
 	}
 	STAILQ_FOREACH(j, &rest->jobs, jobs)
-	answer(a, j, j->done ? j->result : -ESHUTDOWN);
+		answer(a, j, j->done ? j->result : -ESHUTDOWN);
 	if (!rest->done)
 		return;
 	while ((j = STAILQ_FIRST(&rest->jobs))) {
