@@ -155,20 +155,9 @@ bool remove_standing(sd_bus *b, uid_t uid, const char *session, const char *name
 	return finish_call(b, m, ret);
 }
 
-/* rdmaregctl on this bus: its exit status, and what it wrote. */
 int ctl(const char *arguments, char out[static 4096])
 {
-	char command[400];
-	size_t n;
-	FILE *f;
-
-	snprintf(command, sizeof(command), "RDMAREG_BUS_ADDRESS='%s' '%s' %s 2>&1", world.address,
-		 getenv("RDMAREGCTL"), arguments);
-	f = popen(command, "r");
-	check(f);
-	n = fread(out, 1, 4095, f);
-	out[n] = 0;
-	return WEXITSTATUS(pclose(f));
+	return world_ctl(&world, arguments, out, 4096);
 }
 
 void standing_begin(const char *settings)

@@ -389,6 +389,25 @@ void world_end(struct world *w)
 	world_end_bus(w);
 }
 
+int world_ctl(const struct world *w, const char *arguments, char *out, size_t size)
+{
+	char command[512];
+	size_t n;
+	FILE *f;
+	int r;
+
+	check((size_t)snprintf(command, sizeof(command),
+			       "RDMAREG_BUS_ADDRESS='%s' '%s' %s 2>&1 </dev/null", w->address,
+			       getenv("RDMAREGCTL"), arguments) < sizeof(command));
+	f = popen(command, "re");
+	check(f);
+	n = fread(out, 1, size - 1, f);
+	out[n] = 0;
+	r = pclose(f);
+	check(WIFEXITED(r));
+	return WEXITSTATUS(r);
+}
+
 bool world_log_contains(const struct world *w, const char *text)
 {
 	char path[256], line[2048];

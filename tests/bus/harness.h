@@ -72,6 +72,8 @@ void world_start_daemon(struct world *w);
 /* Sends @signal, waits for the end, and returns the wait status. */
 int world_end_daemon(struct world *w, int signal);
 bool world_log_contains(const struct world *w, const char *text);
+/* rdmaregctl on this bus: its exit status, and what it wrote to either output. */
+int world_ctl(const struct world *w, const char *arguments, char *out, size_t size);
 size_t world_descriptors(const struct world *w);
 /* Of the daemon, in KiB. */
 size_t world_memory(const struct world *w);

@@ -183,17 +183,10 @@ static bool watch_says(const char *path, uint64_t id, const char *reason)
 
 static bool history_says(uint64_t id, const char *reason)
 {
-	char command[300], out[16384], word[64];
-	size_t n;
-	FILE *f;
+	char arguments[40], out[16384], word[64];
 
-	snprintf(command, sizeof(command), "RDMAREG_BUS_ADDRESS='%s' '%s' history %" PRIu64,
-		 world.address, getenv("RDMAREGCTL"), id);
-	f = popen(command, "re");
-	check(f);
-	n = fread(out, 1, sizeof(out) - 1, f);
-	out[n] = 0;
-	pclose(f);
+	snprintf(arguments, sizeof(arguments), "history %" PRIu64, id);
+	world_ctl(&world, arguments, out, sizeof(out));
 	snprintf(word, sizeof(word), " removed: %s", reason);
 	return strstr(out, word) != NULL;
 }

@@ -410,17 +410,8 @@ static void test_ordinary_user(void)
 static const char *ctl(const char *arguments)
 {
 	static char out[60000];
-	char command[400];
-	size_t n;
-	FILE *f;
 
-	snprintf(command, sizeof(command), "RDMAREG_BUS_ADDRESS='%s' '%s' %s 2>&1", world.address,
-		 getenv("RDMAREGCTL"), arguments);
-	f = popen(command, "r");
-	check(f);
-	n = fread(out, 1, sizeof(out) - 1, f);
-	out[n] = 0;
-	pclose(f);
+	world_ctl(&world, arguments, out, sizeof(out));
 	return out;
 }
 

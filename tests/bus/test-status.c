@@ -91,20 +91,7 @@ static void expect(sd_bus *b, const char *text)
 /* rdmaregctl's, with what it prints in @out. */
 static int run_ctl(const char *arguments)
 {
-	char command[512];
-	size_t n;
-	FILE *f;
-	int r;
-
-	snprintf(command, sizeof(command), "RDMAREG_BUS_ADDRESS='%s' '%s' %s 2>&1 </dev/null",
-		 world.address, getenv("RDMAREGCTL"), arguments);
-	f = popen(command, "r");
-	check(f);
-	n = fread(out, 1, sizeof(out) - 1, f);
-	out[n] = 0;
-	r = pclose(f);
-	check(WIFEXITED(r));
-	return WEXITSTATUS(r);
+	return world_ctl(&world, arguments, out, sizeof(out));
 }
 
 static void expect_out(const char *text)
