@@ -140,6 +140,20 @@ const char *place_name(const char *place)
 	return slash ? slash + 1 : place;
 }
 
+double disk_bytes(const char *device)
+{
+	char path[128];
+	unsigned long long sectors = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat", device);
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%*u %*u %*u %*u %*u %*u %llu", &sectors) != 1)
+		die(path);
+	fclose(f);
+	return (double)sectors * 512;
+}
+
 bool place_has(const char *place, size_t length)
 {
 	struct statfs fs;

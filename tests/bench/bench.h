@@ -71,6 +71,8 @@ enum fill { SPARSE, ZEROED };
 int new_file(const char *place, size_t length, enum fill fill);
 /* The last part of a path: how rows name a filesystem. */
 const char *place_name(const char *place);
+/* Bytes written since boot to @device, a name of /sys/block. */
+double disk_bytes(const char *device);
 /* Whether a file of that size fits into the place with a tenth of it left. */
 bool place_has(const char *place, size_t length);
 

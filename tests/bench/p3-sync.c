@@ -86,21 +86,6 @@ static void syncer_end(struct syncer *s)
 	pthread_join(s->thread, NULL);
 }
 
-/* Bytes written to the device since boot. */
-static double disk_bytes(const char *device)
-{
-	char path[128];
-	unsigned long long sectors = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/block/%s/stat", device);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%*u %*u %*u %*u %*u %*u %llu", &sectors) != 1)
-		die(path);
-	fclose(f);
-	return (double)sectors * 512;
-}
-
 /* False: this rdmaregctl knows no such mode. */
 static bool set_mode(struct reach *r, const char *mode)
 {

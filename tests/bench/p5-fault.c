@@ -84,21 +84,6 @@ static bool writes(enum manner manner, unsigned int round, unsigned int page, un
 	}
 }
 
-/* Bytes written to the device since boot. */
-static double disk_bytes(const char *device)
-{
-	char path[128];
-	unsigned long long sectors = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/block/%s/stat", device);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%*u %*u %*u %*u %*u %*u %llu", &sectors) != 1)
-		die(path);
-	fclose(f);
-	return (double)sectors * 512;
-}
-
 /* A round begins when the timer says so, however long the one before took. */
 static void begin_rounds(int timer, double period)
 {
