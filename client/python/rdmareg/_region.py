@@ -74,16 +74,22 @@ class RegionInfo:
 
     @classmethod
     def from_properties(cls, properties: Mapping[str, Any]) -> RegionInfo:
-        """From what D-Bus gives, by its names. What this version does not know is left out."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        values = {snake_case(name): value for name, value in properties.items()}
+        """From what D-Bus gives."""
+        values = known_values(cls, properties)
         values["revocation"] = Revocation(*values.get("revocation", ()))
-        return cls(**{name: value for name, value in values.items() if name in known})
+        return cls(**values)
 
 
 def snake_case(name: str) -> str:
     """GraceUSec: grace_usec."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.replace("USec", "Usec")).lower()
+
+
+def known_values(cls: type, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what D-Bus gives, what the dataclass knows, by its names. What this version does not know is left out."""
+    known = {field.name for field in dataclasses.fields(cls)}
+    values = {snake_case(name): value for name, value in properties.items()}
+    return {name: value for name, value in values.items() if name in known}
 
 
 class Region:

@@ -6,12 +6,11 @@ anew, and not with this object or its connection.
 """
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Optional
 
 from ._errors import InvalidOption
-from ._region import snake_case
+from ._region import known_values
 
 if TYPE_CHECKING:
     from ._registry import Registry
@@ -38,10 +37,8 @@ class SessionInfo:
 
     @classmethod
     def from_properties(cls, properties: Mapping[str, Any]) -> SessionInfo:
-        """From what D-Bus gives, by its names. What this version does not know is left out."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        values = {snake_case(name): value for name, value in properties.items()}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        """From what D-Bus gives."""
+        return cls(**known_values(cls, properties))
 
 
 class Released(NamedTuple):
