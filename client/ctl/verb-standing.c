@@ -91,7 +91,7 @@ struct restore_options {
 
 static const struct option_spec restore_specs[] = {
 	{ "due", ARG_FLAG, offsetof(struct restore_options, due), NULL,
-	  "only those that rdmaregd wants made again now" },
+	  "only those that are made again without being asked for" },
 	{ NULL },
 };
 
