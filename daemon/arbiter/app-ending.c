@@ -4,8 +4,8 @@
  * answered when the last has ended, or when his own time is over.
  *
  * What always holds: a session that ends has at most one ending, which waits for each region once,
- * and for the records of standing ones, and is gone when each has ended; a call of it is answered once, at its limit at the latest, and
- * not before because a keeper is late.
+ * and for the records of standing ones, and is gone when each has ended; a call of it is answered
+ * once, at its limit at the latest, and not before because a keeper is late.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -196,7 +196,6 @@ static void release_all(struct app *a, struct ending *g, struct client *by, uint
 	uint64_t id = 0;
 
 	strcpy(name, t->session);
-
 	g->left++; /* ours, until all were told */
 	while ((r = registry_after_of_uid(a->registry, uid, id))) {
 		struct region_entry *e = region_table_find(a->table, r->id);

@@ -134,6 +134,9 @@ static uint32_t count(const struct app *a, uint32_t uid)
 /* A new one can be recorded. */
 static int check_new(struct app *a, const struct register_request *q, struct failure *f)
 {
+	bool is_waited_for = find(a, q->uid, q->session, q->name);
+	uint32_t n = count(a, q->uid);
+
 	if (a->standing.directory < 0)
 		return failure_set(f, RDMAREG_ERROR_NOT_SUPPORTED,
 				   "standing regions cannot be recorded: %s; register it without "
@@ -145,7 +148,7 @@ static int check_new(struct app *a, const struct register_request *q, struct fai
 			"the disk with standing regions (%s) does not answer: try again, or "
 			"register it without 'standing'",
 			a->options->state_directory);
-	if (find(a, q->uid, q->session, q->name) && q->all_or_none)
+	if (is_waited_for && q->all_or_none)
 		return failure_set(
 			f, RDMAREG_ERROR_NAME_TAKEN,
 			"a standing region of uid %" PRIu32
@@ -153,16 +156,16 @@ static int check_new(struct app *a, const struct register_request *q, struct fai
 			"if another region of this atomic call failed: register this one by itself, "
 			"or first: rdmaregctl standing remove %s/%s",
 			q->uid, q->session, q->name, q->session, q->name);
-	if (find(a, q->uid, q->session, q->name))
-		return 0; /* it takes that one's place */
-	if (count(a, q->uid) < a->settings.standing_per_uid)
+	if (is_waited_for) /* it takes that one's place */
+		return 0;
+	if (n < a->settings.standing_per_uid)
 		return 0;
 	return failure_set(
 		f, RDMAREG_ERROR_LIMIT_EXCEEDED,
 		"uid %" PRIu32 " has %" PRIu32
 		" standing regions already (standing_per_uid in rdmaregd.conf is %" PRIu64
 		"): remove some, rdmaregctl standing list shows them",
-		q->uid, count(a, q->uid), a->settings.standing_per_uid);
+		q->uid, n, a->settings.standing_per_uid);
 }
 
 static void note_refusal(struct app *a, struct standing *s, const char *why)

@@ -342,13 +342,13 @@ bool proxy_retire(struct proxy *k)
 	return true;
 }
 
-/* It is stopped, hangs, or does not obey. */
 static void on_flush(evutil_socket_t fd, short what, void *userdata)
 {
 	(void)fd, (void)what;
 	proxy_flush(userdata);
 }
 
+/* It is stopped, hangs, or does not obey. */
 static void on_retiring(evutil_socket_t fd, short what, void *userdata)
 {
 	struct proxy *k = userdata;
