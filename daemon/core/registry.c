@@ -496,7 +496,7 @@ static int check_limits(const struct registry *r, const struct tenant *t, uint64
 /* What went first leaves room, which is used again as soon as it is a sixteenth of what is left. */
 static bool has_room(struct regions *regions)
 {
-	if (regions->first + regions->n == regions->allocated &&
+	if (regions->first && regions->first + regions->n == regions->allocated &&
 	    regions->first >= regions->n / 16) {
 		memmove(regions->item, &regions->item[regions->first],
 			regions->n * sizeof(struct region *));
