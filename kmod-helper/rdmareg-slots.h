@@ -301,20 +301,15 @@ static inline bool rdmareg_fold_is_whole(const struct rdmareg_fold *fold)
 static inline void rdmareg_fold_widen(struct rdmareg_fold *fold, __u32 causes, __u64 start,
 				      __u64 end, __u64 covered)
 {
-	bool whole = covered == end - start;
+	__u64 first = fold->causes && fold->start < start ? fold->start : start;
+	__u64 last = fold->end > end ? fold->end : end;
 
-	if (!fold->causes) {
-		fold->start = start;
-		fold->end = end;
-		fold->covered = covered;
-	} else if (start >= fold->end || end <= fold->start) {
+	if (!fold->causes || start >= fold->end || end <= fold->start)
 		fold->covered += covered;
-	} else if (whole) {
-		fold->covered += start < fold->start ? fold->start - start : 0;
-		fold->covered += end > fold->end ? end - fold->end : 0;
-	}
-	fold->start = start < fold->start ? start : fold->start;
-	fold->end = end > fold->end ? end : fold->end;
+	else if (covered == end - start)
+		fold->covered += (fold->start - first) + (last - fold->end);
+	fold->start = first;
+	fold->end = last;
 	fold->causes |= causes;
 }
 
@@ -356,7 +351,7 @@ static inline enum rdmareg_raised rdmareg_fold_paced(struct rdmareg_table *table
  * rdmareg_fold_range() - an invalidation overlaps a range watch
  * @table: of the opener.
  * @slot: the watch.
- * @causes: one RDMAREG_CAUSE_ bit that says what, and any of the two hints.
+ * @causes: one RDMAREG_CAUSE_ bit that says what, never none, and any of the two hints.
  * @watch_start: its first address.
  * @watch_end: its end, not included.
  * @start: first address of the event, which may reach beyond the watch.
@@ -453,15 +448,14 @@ static inline struct rdmareg_fold *rdmareg_slot_fold(struct rdmareg_slot *slot)
 	return &slot->fold[i];
 }
 
-/* How many events are left in a slot. */
+/* How many events are left in a slot: of what was told at once, which was taken first, none. */
 static inline __u64 rdmareg_slot_left(const struct rdmareg_slot *slot)
 {
 	__u64 left = 0;
 	unsigned int i;
 
 	for (i = 0; i < RDMAREG_FOLDS; i++)
-		left += slot->fold[i].clear_count + slot->fold[i].writeback_count +
-			slot->fold[i].other_count;
+		left += slot->fold[i].writeback_count;
 	return left;
 }
 
@@ -498,13 +492,13 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
 	ret_report->cookie = slot->cookie;
 	ret_report->causes = fold->causes;
 	ret_report->layout_state = slot->layout_state;
-	ret_report->start = fold->causes ? fold->start : 0;
-	ret_report->end = fold->causes ? fold->end : 0;
+	ret_report->start = fold->start;
+	ret_report->end = fold->end;
 	ret_report->clear_count = fold->clear_count;
 	ret_report->writeback_count = fold->writeback_count;
 	ret_report->other_count = fold->other_count;
 	if (slot->kind == RDMAREG_KIND_RANGE)
-		ret_report->covered = fold->causes ? fold->covered : 0;
+		ret_report->covered = fold->covered;
 	else
 		ret_report->deadline_nsec = slot->deadline_nsec;
 	ret_report->operation = slot->operation;

@@ -36,6 +36,7 @@ class Program:
 # Unit tests alone: they take milliseconds and say in a line what is wrong. A mutant is run with those it is part of.
 PROGRAMS = [
     Program("test-slots", ("tests/unit/core/test-slots.c",), header=SLOTS),
+    Program("test-slots-pace", ("tests/unit/core/test-slots-pace.c",), header=SLOTS),
     Program("test-core-region", ("tests/unit/core/test-core-region.c", *REGION)),
     Program("test-core-adoption", ("tests/unit/core/test-core-adoption.c", *REGION)),
     Program("test-core-listed", ("tests/unit/core/test-core-listed.c", *REGION)),

@@ -147,6 +147,86 @@ static void test_grains(void)
 	expect(128, 129, 1, 1);
 }
 
+/* Byte by byte, which the kernel does not do: where exactly a fold ends. */
+static enum rdmareg_raised bytes(uint32_t slot, uint64_t start, uint64_t end)
+{
+	return rdmareg_fold_range(&table, &slots[slot], WRITEBACK, 0, (uint64_t)PAGES * PAGE, start,
+				  end);
+}
+
+static void test_edges_of_grains(void)
+{
+	begin();
+	rdmareg_slot_pace(&slots[0], 20, GRAIN);
+	/* with holes, up to the last page of a grain; without one, across its first */
+	event(0, WRITEBACK, 10, 1);
+	event(0, WRITEBACK, 15, 1);
+	event(0, WRITEBACK, 12, 1);
+	event(0, WRITEBACK, 32, 4);
+	event(0, WRITEBACK, 28, 4);
+	assert(rdmareg_table_ripen(&table));
+	expect(10, 16, 2, 3);
+	expect(28, 36, 8, 2);
+	assert(take(0) == -EAGAIN);
+
+	/* a byte of the next grain, a byte more than so many grains without a hole */
+	bytes(0, 0, 1);
+	bytes(0, GRAIN, GRAIN + 1);
+	assert(rdmareg_table_ripen(&table));
+	assert(take(0) == 0 && report.end == 1);
+	assert(take(0) == 0 && report.start == GRAIN && report.end == GRAIN + 1);
+	rdmareg_slot_pace(&slots[0], 20, PAGE);
+	bytes(0, 0, RDMAREG_PACE_GRAINS * PAGE);
+	bytes(0, RDMAREG_PACE_GRAINS * PAGE, RDMAREG_PACE_GRAINS * PAGE + 1);
+	assert(take(0) == 0 && report.end == RDMAREG_PACE_GRAINS * PAGE);
+	assert(take(0) == 0 && report.covered == 1);
+}
+
+static void test_certain(void)
+{
+	begin();
+	/* an event that reaches into what is there adds what is beyond it, on either side */
+	event(0, WRITEBACK, 10, 4);
+	event(0, WRITEBACK, 12, 4);
+	event(0, WRITEBACK, 8, 4);
+	expect(8, 16, 8, 3);
+	/* nor does it add more than that of what is inside */
+	event(0, WRITEBACK, 8, 8);
+	event(0, WRITEBACK, 9, 2);
+	expect(8, 16, 8, 2);
+
+	/* what has holes and is put back adds what was certain of it if it is beside what came meanwhile */
+	for (unsigned int first = 0; first <= 8; first += 8) {
+		event(0, WRITEBACK, 4, 1);
+		event(0, WRITEBACK, 7, 1);
+		expect(4, 8, 2, 2);
+		event(0, WRITEBACK, first, 4);
+		assert(!rdmareg_uncollect(&table, &report));
+		assert(take(0) == 0 && report.covered == 6 * PAGE);
+		assert(report.start == (first ? 4 : 0) * PAGE &&
+		       report.end == (first ? 12 : 8) * PAGE);
+	}
+	/* and nothing if it reaches into that: which of its pages are there is not known */
+	event(0, WRITEBACK, 4, 1);
+	event(0, WRITEBACK, 7, 1);
+	expect(4, 8, 2, 2);
+	event(0, WRITEBACK, 7, 4);
+	assert(!rdmareg_uncollect(&table, &report));
+	assert(take(0) == 0 && report.start == 4 * PAGE && report.end == 11 * PAGE);
+	assert(report.covered == 4 * PAGE);
+}
+
+static void test_ripe_is_pending(void)
+{
+	begin();
+	rdmareg_slot_pace(&slots[0], 20, 0);
+	event(0, WRITEBACK, 3, 1);
+	assert(rdmareg_table_ripen(&table));
+	assert(event(0, RDMAREG_CAUSE_CLEAR, 9, 1) == RDMAREG_FOLDED);
+	assert(event(1, RDMAREG_CAUSE_CLEAR, 9, 1) == RDMAREG_PENDING);
+	assert(event(1, RDMAREG_CAUSE_CLEAR, 9, 1) == RDMAREG_FOLDED);
+}
+
 /* What no report told of a page yet; @happened: since the last time that there was nothing to tell. */
 struct page {
 	bool written, happened, cleared;
@@ -240,6 +320,9 @@ int main(void)
 	test_waits();
 	test_others_do_not();
 	test_grains();
+	test_edges_of_grains();
+	test_certain();
+	test_ripe_is_pending();
 	test_random_walk();
 	puts("ok");
 	return 0;
