@@ -53,6 +53,9 @@ struct registry {
 	size_t n_clients_allocated;
 };
 
+#define FOREACH_TENANT(t, r) \
+	for (struct tenant *t = (r)->tenants; t < (r)->tenants + (r)->n_tenants; t++)
+
 bool tenant_name_is_sound(const char *name, size_t size)
 {
 	size_t n = strlen(name);
@@ -137,12 +140,10 @@ static bool grow(void **array, size_t item, size_t n, size_t *allocated)
 bool registry_find_tenant(const struct registry *r, uint32_t uid, const char *session,
 			  uint32_t *ret_index)
 {
-	for (uint32_t i = 0; i < r->n_tenants; i++) {
-		const struct tenant *t = &r->tenants[i];
-
+	FOREACH_TENANT(t, r) {
 		if (!t->used || t->uid != uid || strcmp(t->session, session))
 			continue;
-		*ret_index = i;
+		*ret_index = (uint32_t)(t - r->tenants);
 		return true;
 	}
 	return false;
@@ -152,9 +153,8 @@ static uint32_t count_kind(const struct registry *r, enum tenant_kind kind, cons
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < r->n_tenants; i++)
-		n += r->tenants[i].used && r->tenants[i].kind == kind &&
-		     (!uid || r->tenants[i].uid == *uid);
+	FOREACH_TENANT(t, r)
+		n += t->used && t->kind == kind && (!uid || t->uid == *uid);
 	return n;
 }
 
@@ -165,12 +165,11 @@ static uint32_t count_kind(const struct registry *r, enum tenant_kind kind, cons
  */
 static bool are_ids_kept(const struct registry *r)
 {
-	uint32_t sessions = 0, n = 0;
+	bool sessions = false;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < r->n_tenants; i++) {
-		const struct tenant *t = &r->tenants[i]; /* unused: no session, no regions */
-
-		sessions += t->kind == TENANT_SESSION;
+	FOREACH_TENANT(t, r) { /* unused: no session, no regions */
+		sessions = sessions || t->kind == TENANT_SESSION;
 		n += t->kind == TENANT_SESSION || t->regions;
 	}
 	return sessions && n >= r->limits.ids;
@@ -235,8 +234,8 @@ uint32_t registry_count_tenants(const struct registry *r)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < r->n_tenants; i++)
-		n += r->tenants[i].used;
+	FOREACH_TENANT(t, r)
+		n += t->used;
 	return n;
 }
 
@@ -321,14 +320,12 @@ bool registry_next_session(const struct registry *r, const uint32_t *uid,
 {
 	const struct tenant *next = NULL;
 
-	for (uint32_t i = 0; i < r->n_tenants; i++) {
-		const struct tenant *t = &r->tenants[i];
-
+	FOREACH_TENANT(t, r) {
 		if (!t->used || t->kind != TENANT_SESSION || (uid && t->uid != *uid) ||
 		    (after && !is_before(after, t)) || (next && is_before(next, t)))
 			continue;
 		next = t;
-		*ret_index = i;
+		*ret_index = (uint32_t)(t - r->tenants);
 	}
 	return next;
 }
@@ -452,8 +449,8 @@ struct region *registry_after_of_uid(const struct registry *r, uint32_t uid, uin
 
 void registry_mark_excess(struct registry *r)
 {
-	for (uint32_t i = 0; i < r->n_tenants; i++)
-		r->tenants[i].kept_regions = r->tenants[i].kept_bytes = 0;
+	FOREACH_TENANT(t, r)
+		t->kept_regions = t->kept_bytes = 0;
 	for (struct region *region = registry_after(r, 0); region;
 	     region = registry_after(r, region->id)) {
 		struct tenant *t = &r->tenants[region->tenant];
