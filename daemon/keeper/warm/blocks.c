@@ -123,9 +123,30 @@ static void widen(struct warm_blocks *b, uint64_t start, uint64_t end)
 }
 
 /*
- * Rounds are as long as they lately were at the shortest; what comes half a round too late did not
- * come in a row. Without this a peer that writes everything once in a while looks like one that
- * writes all the time, since in between there is nothing to see.
+ * One round that comes out of turn, as after a sync by hand, says nothing of how often rounds come:
+ * the period becomes shorter only when WARM_PERIOD_ROUNDS in a row were closer together.
+ */
+static void note_interval(struct warm_blocks *b, uint64_t passed)
+{
+	uint64_t longest = 0;
+
+	memmove(&b->apart[1], &b->apart[0], sizeof(b->apart) - sizeof(b->apart[0]));
+	b->apart[0] = passed;
+	for (unsigned int i = 0; i < WARM_PERIOD_ROUNDS; i++) {
+		if (!b->apart[i])
+			return; /* there were not so many yet */
+		longest = b->apart[i] > longest ? b->apart[i] : longest;
+	}
+	if (!b->period_usec || longest < b->period_usec)
+		b->period_usec = longest;
+	else
+		b->period_usec += b->period_usec / WARM_PERIOD_GROWTH;
+}
+
+/*
+ * What comes half a period too late did not come in a row. Without this a peer that writes
+ * everything once in a while looks like one that writes all the time, since in between there is
+ * nothing to see.
  */
 static void begin_round(struct warm_blocks *b, uint64_t now)
 {
@@ -135,12 +156,8 @@ static void begin_round(struct warm_blocks *b, uint64_t now)
 		(b->period_usec && passed > b->period_usec + b->period_usec / 2 ? 2u : 1u);
 
 	b->round = (uint8_t)(next > UINT8_MAX ? next - UINT8_MAX : next);
-	if (!b->period_usec)
-		b->period_usec = passed;
-	else if (passed < b->period_usec)
-		b->period_usec -= (b->period_usec - passed) / 4;
-	else
-		b->period_usec += b->period_usec / WARM_PERIOD_GROWTH;
+	if (b->round_usec)
+		note_interval(b, passed);
 	b->round_usec = now;
 }
 

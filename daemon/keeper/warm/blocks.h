@@ -23,8 +23,10 @@
  * together, so WARM_QUIET_USEC includes that time. (On a busy machine a burst is held up in the
  * middle; two rounds of it would prove nothing, and make all others look late.) Blocks are
  * brought back then (or, in a burst without an end, every WARM_BURST_USEC), so that a storm of
- * events costs one pass. Rounds that are too far apart, measured by how far apart rounds lately
- * were at the least, are not in a row: while nobody writes there are none.
+ * events costs one pass. Rounds that are too far apart are not in a row: while nobody writes there
+ * are none. That is measured by how far apart rounds lately were at the least, WARM_PERIOD_ROUNDS
+ * times in a row. (So many there are at least while a block is trusted: we dirty it ourselves, so
+ * it is seen in every round there is, whether peers write or not.)
  *
  * The numbers were chosen by tests/bench/warm-rules.c; docs/warm.md has what it says of them and of
  * others.
@@ -51,7 +53,8 @@
 #define WARM_TRUST_ROUNDS 4
 #define WARM_TRUST_SHARE 20
 #define WARM_PROOF_PAGES 384
-#define WARM_PERIOD_GROWTH 256
+#define WARM_PERIOD_ROUNDS 4
+#define WARM_PERIOD_GROWTH 160
 #endif
 #define WARM_TRUST_MOST 60 /* rounds */
 #define WARM_PACE_MSEC 10
@@ -89,8 +92,9 @@ struct warm_blocks {
 	uint64_t low, high;  /* every waiting block is in [low, high) */
 	uint64_t start, end; /* what wide reports folded into, bytes; start >= end: nothing */
 	uint8_t round;
-	uint64_t round_usec;  /* when it began */
-	uint64_t period_usec; /* from round to round, the shorter ones counting more */
+	uint64_t round_usec;		    /* when it began */
+	uint64_t apart[WARM_PERIOD_ROUNDS]; /* from round to round, the last one first */
+	uint64_t period_usec; /* as far apart as rounds are, when none is missing; 0: not known */
 	uint64_t first_usec;  /* of the burst, or since the last pass in it; 0: nothing waits */
 	uint64_t last_usec;
 };

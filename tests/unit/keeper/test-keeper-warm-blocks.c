@@ -232,6 +232,32 @@ static void test_pauses(void)
 	assert(writes >= 6);
 }
 
+/* A sync out of turn, or three of them at once, costs a peer that writes all the time nothing. */
+static void test_out_of_turn(void)
+{
+	uint64_t written;
+	int writes = 0;
+
+	/* right before the first that comes in turn */
+	begin(WARM_ADAPTIVE, true);
+	now += 600000;
+	warm_blocks_written(&b, 7 * B, 8 * B, UINT64_MAX, now);
+	drain(&written);
+	now -= 600000;
+	for (int i = 0; i < 3 * (WARM_TRUST_ROUNDS + 1); i++)
+		writes += round_of(7);
+	assert(writes == 3 * WARM_TRUST_ROUNDS);
+	/* and when rounds are known well */
+	for (int i = 0; i < WARM_PERIOD_ROUNDS - 1; i++) {
+		now -= 1000000 - WARM_BURST_USEC - WARM_QUIET_USEC;
+		round_of(7);
+	}
+	writes = 0;
+	for (int i = 0; i < 3 * (WARM_TRUST_ROUNDS + 1); i++)
+		writes += round_of(7);
+	assert(writes == 3 * WARM_TRUST_ROUNDS);
+}
+
 static void test_burst(void)
 {
 	uint64_t start, end, wait, first;
@@ -316,6 +342,7 @@ int main(void)
 	test_proof();
 	test_last();
 	test_pauses();
+	test_out_of_turn();
 	test_burst();
 	test_reclaim();
 	test_change();
