@@ -157,9 +157,21 @@ def check_hardening():
                 tree.problem(pathlib.Path(target["defined_in"]).relative_to(tree.ROOT), 1, f"{name.name} is built without {what}")
 
 
+def check_plugin():
+    """Whoever changes to another release of Slurm builds the plugin anew: that takes Slurm's headers and the library."""
+    for target in introspect("--targets"):
+        if target["name"] != "spank_rdmareg" or "-fsanitize" in str(introspect("--buildoptions")):
+            continue
+        needed = set(re.findall(r"NEEDED.*\[(.*)\]", output_of("readelf", "-Wd", target["filename"][0])))
+        for name in sorted(needed - {"libc.so.6"}):
+            if not name.startswith("librdmareg.so."):
+                tree.problem(pathlib.Path(target["defined_in"]).relative_to(tree.ROOT), 1, f"the plugin for Slurm is linked to {name}")
+
+
 check_lists()
 check_scripts()
 check_versions()
 check_module()
 check_hardening()
+check_plugin()
 tree.done("packaging, and the build as it would be installed")
