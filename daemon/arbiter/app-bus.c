@@ -53,14 +53,12 @@ static bool view_named(void *userdata, uint32_t uid, const char *session, const 
 	return e && app_view(a, registry_find(a->registry, e->id), ret);
 }
 
-static bool view_next(void *userdata, uint32_t uid, uint64_t id, struct region_view *ret)
+static bool view_next(void *userdata, uint32_t uid, const char *session, uint64_t id,
+		      struct region_view *ret)
 {
 	struct app *a = userdata;
 
-	return app_view(a,
-			uid ? registry_after_of_uid(a->registry, uid, id)
-			    : registry_after(a->registry, id),
-			ret);
+	return app_view(a, registry_after_of(a->registry, uid ? &uid : NULL, session, id), ret);
 }
 
 /* Charges the tenant and makes the region. */

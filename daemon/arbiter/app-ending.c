@@ -197,12 +197,10 @@ static void release_all(struct app *a, struct ending *g, struct client *by, uint
 
 	strcpy(name, t->session);
 	g->left++; /* ours, until all were told */
-	while ((r = registry_after_of_uid(a->registry, uid, id))) {
+	while ((r = registry_after_of(a->registry, &uid, name, id))) {
 		struct region_entry *e = region_table_find(a->table, r->id);
 
 		id = r->id;
-		if (r->tenant != g->tenant)
-			continue;
 		if (!waits_for(g, id) && wait_for(g, e) < 0)
 			log_error("region %" PRIu64 ": no memory to wait for its end", id);
 		if (!e->late_release)

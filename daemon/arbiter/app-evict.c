@@ -10,15 +10,26 @@
 #include <sys/sysmacros.h>
 
 #include "arbiter/app-internal.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-static bool is_evicted(const struct region *r, const struct region_entry *e,
-		       const struct evict_request *q)
+/* Those above limits, as region_table_list_on() has those of a filesystem. -ENOMEM */
+static int list_excess(struct app *a, uint64_t **ret_ids, size_t *ret_n)
 {
-	const struct filesystem on = { e->text.device, { e->text.uuid[0], e->text.uuid[1] } };
+	uint64_t *ids = calloc(registry_count(a->registry) + 1, sizeof(*ids));
+	size_t n = 0;
 
-	return q->above_limits ? r->excess : e->file && filesystem_is_same(&on, &q->on);
+	if (!ids)
+		return -ENOMEM;
+	registry_mark_excess(a->registry);
+	for (const struct region *r = registry_after(a->registry, 0); r;
+	     r = registry_after(a->registry, r->id))
+		if (r->excess)
+			ids[n++] = r->id;
+	*ret_ids = ids;
+	*ret_n = n;
+	return 0;
 }
 
 static void describe_eviction(struct eviction *v, const struct evict_request *q,
@@ -40,27 +51,29 @@ int app_evict(void *userdata, struct client *c, const struct evict_request *q, s
 				      .grace_usec = q->has_grace ? q->grace_usec : UINT64_MAX,
 				      .now_usec = now_monotonic_usec() };
 	struct eviction *v = calloc(1, sizeof(*v));
+	_cleanup_(freep) uint64_t *ids = NULL;
 	struct app *a = userdata;
-	struct region *r;
-	uint64_t id = 0;
+	size_t n = 0;
 
-	if (!v)
+	if (!v || (q->above_limits ? list_excess(a, &ids, &n)
+				   : region_table_list_on(a->table, &q->on, &ids, &n)) < 0) {
+		free(v);
 		return failure_from_errno(ret, "evicting", -ENOMEM, "");
+	}
 	v->call = call;
 	v->whole = !q->above_limits;
 	v->on = q->on;
 	describe_eviction(v, q, c);
 	LIST_INSERT_HEAD(&a->evictions, v, evictions);
 	v->left = 1; /* ours, until all were told */
-	registry_mark_excess(a->registry);
-	while ((r = registry_after(a->registry, id))) {
-		struct region_entry *e = region_table_find(a->table, r->id);
+	for (size_t i = 0; i < n; i++) {
+		struct region_entry *e = region_table_find(a->table, ids[i]);
+		struct region *r = registry_find(a->registry, ids[i]);
 
-		id = r->id;
-		if (!is_evicted(r, e, q))
+		if (!e || !r) /* gone with one before it */
 			continue;
 		if (region_entry_await_release(e, NULL, v) < 0) {
-			log_error("region %" PRIu64 ": no memory to wait for its end", id);
+			log_error("region %" PRIu64 ": no memory to wait for its end", r->id);
 			continue;
 		}
 		app_note_end(r, e, q->above_limits ? END_OVER_LIMIT : END_EVICTED);

@@ -424,12 +424,16 @@ static int begin_move(struct replacement *p, struct region_entry *e)
 /* The one with the smallest number above @after that the keeper has. */
 static struct region_entry *next_of(struct app *a, const struct proxy *k, uint64_t after)
 {
-	struct region *r = registry_after_of_uid(a->registry, proxy_uid(k), after);
+	const uint32_t uid = proxy_uid(k);
 	struct region_entry *e = NULL;
+	const struct region *r;
 
-	while (r && (e = region_table_find(a->table, r->id)) && e->keeper != k)
-		r = registry_after_of_uid(a->registry, proxy_uid(k), r->id);
-	return r ? e : NULL;
+	do {
+		r = registry_after_of(a->registry, &uid, proxy_session(k), after);
+		e = r ? region_table_find(a->table, r->id) : NULL;
+		after = r ? r->id : 0;
+	} while (e && e->keeper != k);
+	return e;
 }
 
 /* Begins what there is room for; answers and ends it after the last. */

@@ -8,14 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/numbers.h"
 #include "proxy/pool.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 
 struct region_table {
-	void *root;  /* tsearch(3) tree by id */
-	void *files; /* the same by device and inode */
-	void *names; /* the same by tenant and name: struct named */
+	struct numbers regions;
+	void *files;   /* tsearch(3) tree by device and inode */
+	void *mounted; /* the same by device and uuid */
+	void *names;   /* the same by tenant and name: struct named */
 };
 
 /* A region's name, of which the text is the region's; keepers of its session come and go. */
@@ -26,13 +28,6 @@ struct named {
 	struct region_entry *entry;
 };
 
-static int compare(const void *a, const void *b)
-{
-	const struct region_entry *x = a, *y = b;
-
-	return x->id < y->id ? -1 : x->id > y->id;
-}
-
 static int compare_files(const void *a, const void *b)
 {
 	const struct file *x = a, *y = b;
@@ -40,6 +35,16 @@ static int compare_files(const void *a, const void *b)
 	if (x->inode != y->inode)
 		return x->inode < y->inode ? -1 : 1;
 	return x->device < y->device ? -1 : x->device > y->device;
+}
+
+static int compare_mounted(const void *a, const void *b)
+{
+	const struct filesystem *x = &((const struct mounted *)a)->is,
+				*y = &((const struct mounted *)b)->is;
+
+	if (x->device != y->device)
+		return x->device < y->device ? -1 : 1;
+	return memcmp(x->uuid, y->uuid, sizeof(x->uuid));
 }
 
 static int compare_names(const void *a, const void *b)
@@ -63,8 +68,8 @@ struct region_table *region_table_free(struct region_table *t)
 {
 	if (!t)
 		return NULL;
-	while (t->root)
-		region_table_remove(t, *(struct region_entry **)t->root);
+	for (struct region_entry *e; (e = numbers_after(&t->regions, 0));)
+		region_table_remove(t, e);
 	free(t);
 	return NULL;
 }
@@ -83,7 +88,7 @@ int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper,
 	SLIST_INIT(&e->releasing);
 	LIST_INIT(&e->joins);
 	LIST_INIT(&e->peers);
-	if (!tsearch(e, &t->root, compare)) {
+	if (numbers_add(&t->regions, id, e) < 0) {
 		free(e);
 		return -ENOMEM;
 	}
@@ -96,9 +101,7 @@ int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper,
 
 struct region_entry *region_table_find(const struct region_table *t, uint64_t id)
 {
-	struct region_entry key = { .id = id }, **node = tfind(&key, &t->root, compare);
-
-	return node ? *node : NULL;
+	return numbers_find(&t->regions, id);
 }
 
 void region_entry_forget_owner(struct region_entry *e)
@@ -117,23 +120,59 @@ struct file *region_table_find_file(const struct region_table *t, uint64_t devic
 	return node ? *node : NULL;
 }
 
+/* NULL: no memory. */
+static struct file *get_file(struct region_table *t, uint64_t device, uint64_t inode)
+{
+	struct file *f = region_table_find_file(t, device, inode);
+
+	if (f)
+		return f;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	f->device = device;
+	f->inode = inode;
+	TAILQ_INIT(&f->regions);
+	if (tsearch(f, &t->files, compare_files))
+		return f;
+	free(f);
+	return NULL;
+}
+
+static void drop_file(struct region_table *t, struct file *f)
+{
+	if (!TAILQ_EMPTY(&f->regions))
+		return;
+	tdelete(f, &t->files, compare_files);
+	free(f);
+}
+
+/* NULL: no memory. */
+static struct mounted *get_mounted(struct region_table *t, const struct filesystem *on)
+{
+	struct mounted *m = calloc(1, sizeof(*m)), **node;
+
+	if (!m)
+		return NULL;
+	m->is = *on;
+	TAILQ_INIT(&m->regions);
+	node = tsearch(m, &t->mounted, compare_mounted);
+	if (!node || *node != m)
+		free(m);
+	return node ? *node : NULL;
+}
+
 int region_table_set_file(struct region_table *t, struct region_entry *e,
 			  const struct filesystem *on, uint64_t inode)
 {
-	struct file *f = region_table_find_file(t, on->device, inode);
+	struct file *f = get_file(t, on->device, inode);
+	struct mounted *m = f ? get_mounted(t, on) : NULL;
 	struct region_entry *after;
 
-	if (!f) {
-		f = calloc(1, sizeof(*f));
-		if (!f)
-			return -ENOMEM;
-		f->device = on->device;
-		f->inode = inode;
-		TAILQ_INIT(&f->regions);
-		if (!tsearch(f, &t->files, compare_files)) {
-			free(f);
-			return -ENOMEM;
-		}
+	if (!m) {
+		if (f)
+			drop_file(t, f);
+		return -ENOMEM;
 	}
 	/* numbers rise, so this is the end but for those adopted after a restart */
 	after = TAILQ_LAST(&f->regions, entries);
@@ -143,7 +182,9 @@ int region_table_set_file(struct region_table *t, struct region_entry *e,
 		TAILQ_INSERT_AFTER(&f->regions, after, e, of_file);
 	else
 		TAILQ_INSERT_HEAD(&f->regions, e, of_file);
+	TAILQ_INSERT_TAIL(&m->regions, e, of_mounted);
 	e->file = f;
+	e->on = m;
 	e->text.device = on->device;
 	memcpy(e->text.uuid, on->uuid, sizeof(on->uuid));
 	e->text.inode = inode;
@@ -153,15 +194,57 @@ int region_table_set_file(struct region_table *t, struct region_entry *e,
 static void leave_file(struct region_table *t, struct region_entry *e)
 {
 	struct file *f = e->file;
+	struct mounted *m = e->on;
 
 	if (!f)
 		return;
 	TAILQ_REMOVE(&f->regions, e, of_file);
 	e->file = NULL;
-	if (!TAILQ_EMPTY(&f->regions))
+	drop_file(t, f);
+	TAILQ_REMOVE(&m->regions, e, of_mounted);
+	e->on = NULL;
+	if (!TAILQ_EMPTY(&m->regions))
 		return;
-	tdelete(f, &t->files, compare_files);
-	free(f);
+	tdelete(m, &t->mounted, compare_mounted);
+	free(m);
+}
+
+struct list_on {
+	const struct filesystem *on;
+	uint64_t *ids; /* NULL: they are only counted */
+	size_t n;
+};
+
+static void list_on(const void *node, VISIT visit, void *userdata)
+{
+	const struct mounted *m = *(struct mounted *const *)node;
+	struct list_on *l = userdata;
+	const struct region_entry *e;
+
+	/* one filesystem has several devices where each of its subvolumes has one */
+	if ((visit != postorder && visit != leaf) || !filesystem_is_same(&m->is, l->on))
+		return;
+	TAILQ_FOREACH(e, &m->regions, of_mounted) {
+		if (l->ids)
+			l->ids[l->n] = e->id;
+		l->n++;
+	}
+}
+
+int region_table_list_on(const struct region_table *t, const struct filesystem *on,
+			 uint64_t **ret_ids, size_t *ret_n)
+{
+	struct list_on l = { .on = on };
+
+	twalk_r(t->mounted, list_on, &l);
+	l.ids = calloc(l.n + 1, sizeof(*l.ids));
+	if (!l.ids)
+		return -ENOMEM;
+	l.n = 0;
+	twalk_r(t->mounted, list_on, &l);
+	*ret_ids = l.ids;
+	*ret_n = l.n;
+	return 0;
 }
 
 struct region_entry *region_table_find_name(const struct region_table *t, uint32_t uid,
@@ -277,7 +360,7 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 	leave_file(t, e);
 	leave_name(t, e);
 	LIST_REMOVE(e, of_keeper);
-	tdelete(e, &t->root, compare);
+	numbers_remove(&t->regions, e->id);
 	free(e->text.name);
 	free(e->text.path);
 	free(e->text.mode_reason);

@@ -66,6 +66,12 @@ struct file {
 	TAILQ_HEAD(entries, region_entry) regions;
 };
 
+/* The regions on one filesystem. */
+struct mounted {
+	struct filesystem is;
+	TAILQ_HEAD(, region_entry) regions;
+};
+
 /* What app-metrics.c has counted it as, and since when it waits for what. */
 struct region_measure {
 	bool counted;
@@ -99,6 +105,7 @@ struct region_entry {
 	struct joins joins; /* who uses it without owning it */
 	LIST_HEAD(, peer_note) peers;
 	struct file *file;   /* NULL: not known yet */
+	struct mounted *on;  /* its filesystem; likewise */
 	struct named *named; /* region-table.c's; NULL: it has no name */
 	bool gated;	     /* the gate has its file marked for it */
 	/* arbitration "pre-content" was asked for: it is marked also when no policy needs that */
@@ -143,10 +150,11 @@ struct region_entry {
 	struct standing *standing; /* its record; NULL: it does not stand */
 	struct move *move;	   /* to another keeper (app-replace.c); NULL: none */
 	bool orphan; /* not detached, and its owner is not known: ends with the orphans' grace */
-	LIST_ENTRY(region_entry) of_claimed; /* app.claimed, while @claim is not 0 */
-	LIST_ENTRY(region_entry) of_keeper;  /* proxy_note()->list */
-	LIST_ENTRY(region_entry) of_owner;   /* client.regions */
-	TAILQ_ENTRY(region_entry) of_file;   /* file.regions */
+	LIST_ENTRY(region_entry) of_claimed;  /* app.claimed, while @claim is not 0 */
+	LIST_ENTRY(region_entry) of_keeper;   /* proxy_note()->list */
+	LIST_ENTRY(region_entry) of_owner;    /* client.regions */
+	TAILQ_ENTRY(region_entry) of_file;    /* file.regions */
+	TAILQ_ENTRY(region_entry) of_mounted; /* mounted.regions */
 };
 
 struct region_table;
@@ -181,6 +189,13 @@ int region_table_set_file(struct region_table *t, struct region_entry *e,
 			  const struct filesystem *on, uint64_t inode);
 /* NULL: no region is of this file. */
 struct file *region_table_find_file(const struct region_table *t, uint64_t device, uint64_t inode);
+
+/*
+ * The numbers of the regions on that filesystem, to be freed; what is elsewhere costs nothing.
+ * -ENOMEM
+ */
+int region_table_list_on(const struct region_table *t, const struct filesystem *on,
+			 uint64_t **ret_ids, size_t *ret_n);
 
 /*
  * Once. -EEXIST: another region of the tenant has that name; -ENOMEM. In both cases it has none.

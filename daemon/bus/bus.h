@@ -469,10 +469,11 @@ struct bus_handlers {
 	/* False: there is none of this number. */
 	bool (*view_region)(void *userdata, uint64_t id, struct region_view *ret);
 	/*
-	 * The one with the smallest number above @id that @uid may see, found without walking over
-	 * others'.
+	 * The one with the smallest number above @id that @uid may see, in a session of that name
+	 * (NULL: in any), found without walking over others.
 	 */
-	bool (*view_next)(void *userdata, uint32_t uid, uint64_t id, struct region_view *ret);
+	bool (*view_next)(void *userdata, uint32_t uid, const char *session, uint64_t id,
+			  struct region_view *ret);
 	/* That of the tenant with this name. */
 	bool (*view_named)(void *userdata, uint32_t uid, const char *session, const char *name,
 			   struct region_view *ret);

@@ -24,8 +24,7 @@
 /* What ListRegions was asked for, and how far it is. */
 struct region_listing {
 	struct listing listing;
-	char session[TENANT_SESSION_MAX];
-	bool has_session;
+	char session[TENANT_SESSION_MAX]; /* "": any */
 	bool has_state;
 	uint8_t state;
 	uint64_t after;
@@ -37,7 +36,7 @@ static int read_filter(sd_bus_message *m, struct listing *listing, struct failur
 	struct region_listing *l = (struct region_listing *)listing;
 	const char *session = NULL, *state = NULL;
 	const struct option known[] = {
-		{ "session", 's', &session, &l->has_session },
+		{ "session", 's', &session, NULL },
 		{ "state", 's', &state, &l->has_state },
 		{ "after", 't', &l->after, NULL },
 		{ "limit", 'u', &l->left, NULL },
@@ -52,7 +51,7 @@ static int read_filter(sd_bus_message *m, struct listing *listing, struct failur
 		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
 				   "limit must be from 1 to %d, not %" PRIu32, LIST_LIMIT_MAX,
 				   l->left);
-	if (l->has_session) {
+	if (session) {
 		r = check_session(session, f);
 		if (r)
 			return r;
@@ -61,12 +60,6 @@ static int read_filter(sd_bus_message *m, struct listing *listing, struct failur
 	if (!l->has_state)
 		return 0;
 	return option_word("state", state, region_state_names, _REGION_STATE_MAX, &l->state, f);
-}
-
-static bool matches(const struct region_listing *l, const struct region_view *v)
-{
-	return (!l->has_session || !strcmp(l->session, v->tenant->session)) &&
-	       (!l->has_state || l->state == v->region->state);
 }
 
 static int append_region(sd_bus_message *reply, const struct region_view *v)
@@ -91,10 +84,11 @@ static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t u
 	for (unsigned int n = 1; r >= 0 && l->left; n++) {
 		if (n % SLICE_STRIDE == 0 && now_monotonic_usec() >= until_usec)
 			return 1;
-		if (!b->handlers->view_next(b->userdata, uid, l->after, &v))
+		if (!b->handlers->view_next(b->userdata, uid, *l->session ? l->session : NULL,
+					    l->after, &v))
 			break;
 		l->after = v.region->id;
-		if (!matches(l, &v))
+		if (l->has_state && l->state != v.region->state)
 			continue;
 		r = append_region(listing->reply, &v);
 		l->left--;

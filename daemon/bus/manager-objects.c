@@ -86,7 +86,8 @@ static int append_next(struct bus *b, struct object_listing *l, uint32_t uid)
 	int r;
 
 	if (!l->regions_done) {
-		l->regions_done = !b->handlers->view_next(b->userdata, uid, l->after, &region);
+		l->regions_done =
+			!b->handlers->view_next(b->userdata, uid, NULL, l->after, &region);
 		if (l->regions_done)
 			return 1;
 		l->after = region.region->id;

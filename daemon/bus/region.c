@@ -76,7 +76,7 @@ int enumerate_regions(sd_bus *connection, const char *prefix, void *userdata, ch
 	nodes = calloc(REGIONS_SHOWN + 1, sizeof(*nodes));
 	if (!nodes)
 		return -ENOMEM;
-	while (n < REGIONS_SHOWN && b->handlers->view_next(b->userdata, c->uid, id, &v)) {
+	while (n < REGIONS_SHOWN && b->handlers->view_next(b->userdata, c->uid, NULL, id, &v)) {
 		id = v.region->id;
 		region_path(id, path);
 		nodes[n] = strdup(path);

@@ -3,10 +3,13 @@
  * registry.c - see registry.h.
  *
  * All regions are in a tree by number (numbers.h), so that finding one takes a step for each six
- * bits of the highest number. Those of each uid are also in an array sorted by number: a page of
- * its list is a walk over what the list may show. Numbers are given out rising, so adding is an
- * append, and what goes first is mostly what came first, or last; only adopting after a restart
- * inserts in the middle. Holders are a pool with a free list.
+ * bits of the highest number; so are the clients that own some. Those of each tenant are also in an
+ * array sorted by number: a page of a list is a walk over what the list may show. Numbers are given
+ * out rising, so adding is an append, and what goes first is mostly what came first, or last; only
+ * adopting after a restart inserts in the middle. Holders are a pool with a free list.
+ *
+ * What always holds: what a step costs depends on how many tenants there are, never on how many
+ * regions or clients.
  */
 #include "core/registry.h"
 
@@ -17,8 +20,8 @@
 
 #include "core/numbers.h"
 
+/* A client that owns regions. */
 struct client_count {
-	uint64_t client;
 	uint32_t regions;
 };
 
@@ -30,27 +33,17 @@ struct regions {
 	size_t allocated;
 };
 
-/* A uid that has regions. */
-struct user {
-	uint32_t uid;
-	struct regions regions;
-};
-
 struct registry {
 	struct registry_limits limits;
 	uint64_t next_id;
 	struct tenant *tenants;
-	uint32_t n_tenants; /* allocated, not all used */
+	struct regions *of_tenant; /* beside each */
+	uint32_t n_tenants;	   /* allocated, not all used */
 	struct numbers regions;
-	struct user *users;
-	size_t n_users;
-	size_t n_users_allocated;
+	struct numbers clients; /* struct client_count */
 	struct holder *holders;
 	uint32_t n_holders;
 	uint32_t free_holder; /* index + 1 */
-	struct client_count *clients;
-	size_t n_clients;
-	size_t n_clients_allocated;
 };
 
 #define FOREACH_TENANT(t, r) \
@@ -79,16 +72,11 @@ struct registry *registry_free(struct registry *r)
 {
 	if (!r)
 		return NULL;
-	for (struct region *region; (region = registry_after(r, 0));) {
-		numbers_remove(&r->regions, region->id);
-		free(region);
-	}
-	for (size_t i = 0; i < r->n_users; i++)
-		free(r->users[i].regions.item);
-	free(r->users);
+	for (struct region *region; (region = registry_after(r, 0));)
+		registry_remove_region(r, region);
+	free(r->of_tenant);
 	free(r->tenants);
 	free(r->holders);
-	free(r->clients);
 	free(r);
 	return NULL;
 }
@@ -117,24 +105,6 @@ void registry_set_next_id(struct registry *r, uint64_t next)
 uint64_t registry_next_id(const struct registry *r)
 {
 	return r->next_id;
-}
-
-/*
- * Room for one more item of @item bytes in an array that has @n of *@allocated. False: no memory.
- */
-static bool grow(void **array, size_t item, size_t n, size_t *allocated)
-{
-	size_t want = *allocated ? *allocated * 2 : 16;
-	void *p;
-
-	if (n < *allocated)
-		return true;
-	p = reallocarray(*array, want, item);
-	if (!p)
-		return false;
-	*array = p;
-	*allocated = want;
-	return true;
 }
 
 bool registry_find_tenant(const struct registry *r, uint32_t uid, const char *session,
@@ -187,6 +157,24 @@ static int check_plain(const struct registry *r, uint32_t uid)
 	return 0;
 }
 
+/* Room for one more tenant and its regions. False: no memory. */
+static bool add_row(struct registry *r)
+{
+	size_t want = (size_t)r->n_tenants + 1;
+	struct regions *of_tenant = reallocarray(r->of_tenant, want, sizeof(*of_tenant));
+	struct tenant *tenants;
+
+	if (!of_tenant)
+		return false;
+	r->of_tenant = of_tenant;
+	tenants = reallocarray(r->tenants, want, sizeof(*tenants));
+	if (!tenants)
+		return false;
+	r->tenants = tenants;
+	of_tenant[r->n_tenants++] = (struct regions){ 0 };
+	return true;
+}
+
 static int add_tenant(struct registry *r, uint32_t uid, const char *session, uint32_t *ret_index)
 {
 	uint32_t at = 0;
@@ -194,13 +182,8 @@ static int add_tenant(struct registry *r, uint32_t uid, const char *session, uin
 
 	while (at < r->n_tenants && r->tenants[at].used)
 		at++;
-	if (at == r->n_tenants) {
-		t = reallocarray(r->tenants, (size_t)r->n_tenants + 1, sizeof(*t));
-		if (!t)
-			return -ENOMEM;
-		r->tenants = t;
-		r->n_tenants++;
-	}
+	if (at == r->n_tenants && !add_row(r))
+		return -ENOMEM;
 	t = &r->tenants[at];
 	memset(t, 0, sizeof(*t));
 	t->used = true;
@@ -340,40 +323,38 @@ uint64_t registry_max_bytes(const struct registry *r, const struct tenant *t)
 	return t->own.bytes ? t->own.bytes : r->limits.bytes_per_tenant;
 }
 
-static struct client_count *find_client(const struct registry *r, uint64_t client)
-{
-	for (size_t i = 0; i < r->n_clients; i++)
-		if (r->clients[i].client == client)
-			return &r->clients[i];
-	return NULL;
-}
-
 uint32_t registry_client_regions(const struct registry *r, uint64_t client)
 {
-	const struct client_count *c = find_client(r, client);
+	const struct client_count *c = numbers_find(&r->clients, client);
 
 	return c ? c->regions : 0;
 }
 
-/* There is room for one more. */
-static void charge_client(struct registry *r, uint64_t client)
+/* -ENOMEM */
+static int charge_client(struct registry *r, uint64_t client)
 {
-	struct client_count *c = find_client(r, client);
+	struct client_count *c = numbers_find(&r->clients, client);
 
 	if (!c) {
-		c = &r->clients[r->n_clients++];
-		*c = (struct client_count){ .client = client };
+		c = calloc(1, sizeof(*c));
+		if (!c || numbers_add(&r->clients, client, c) < 0) {
+			free(c);
+			return -ENOMEM;
+		}
 	}
 	c->regions++;
+	return 0;
 }
 
 static void uncharge_client(struct registry *r, uint64_t client)
 {
-	struct client_count *c = find_client(r, client);
+	struct client_count *c = numbers_find(&r->clients, client);
 
 	assert(c && c->regions);
-	if (c && !--c->regions)
-		*c = r->clients[--r->n_clients];
+	if (--c->regions)
+		return;
+	numbers_remove(&r->clients, client);
+	free(c);
 }
 
 /* Position of the first region with an id not below @id. */
@@ -418,14 +399,6 @@ static void take_out(struct regions *regions, const struct region *region)
 			(regions->first + regions->n - at) * sizeof(struct region *));
 }
 
-static struct user *find_user(const struct registry *r, uint32_t uid)
-{
-	for (size_t i = 0; i < r->n_users; i++)
-		if (r->users[i].uid == uid)
-			return &r->users[i];
-	return NULL;
-}
-
 struct region *registry_find(const struct registry *r, uint64_t id)
 {
 	return numbers_find(&r->regions, id);
@@ -436,15 +409,34 @@ struct region *registry_after(const struct registry *r, uint64_t id)
 	return numbers_after(&r->regions, id);
 }
 
-struct region *registry_after_of_uid(const struct registry *r, uint32_t uid, uint64_t id)
+/* The first of them with an id from @id on, or NULL. */
+static struct region *at_or_after(const struct regions *regions, uint64_t id)
 {
-	const struct user *u = find_user(r, uid);
-	size_t at;
+	size_t at = lower_bound(regions, id);
 
-	if (!u || id == UINT64_MAX)
+	return at < regions->first + regions->n ? regions->item[at] : NULL;
+}
+
+struct region *registry_after_of(const struct registry *r, const uint32_t *uid, const char *session,
+				 uint64_t id)
+{
+	struct region *next = NULL;
+
+	if (!uid && !session)
+		return registry_after(r, id);
+	if (id == UINT64_MAX)
 		return NULL;
-	at = lower_bound(&u->regions, id + 1);
-	return at < u->regions.first + u->regions.n ? u->regions.item[at] : NULL;
+	FOREACH_TENANT(t, r) {
+		struct region *region;
+
+		if (!t->regions || (uid && t->uid != *uid) ||
+		    (session && strcmp(t->session, session)))
+			continue;
+		region = at_or_after(&r->of_tenant[t - r->tenants], id + 1);
+		if (region && (!next || region->id < next->id))
+			next = region;
+	}
+	return next;
 }
 
 void registry_mark_excess(struct registry *r)
@@ -490,62 +482,61 @@ static int check_limits(const struct registry *r, const struct tenant *t, uint64
 	return 0;
 }
 
-/* What went first leaves room, which is used again as soon as it is a sixteenth of what is left. */
+/*
+ * Room for one more. What went first leaves room, which is used again as soon as it is a sixteenth
+ * of what is left. False: no memory.
+ */
 static bool has_room(struct regions *regions)
 {
-	if (regions->first && regions->first + regions->n == regions->allocated &&
-	    regions->first >= regions->n / 16) {
+	size_t want = regions->allocated ? regions->allocated * 2 : 16;
+	struct region **item;
+
+	if (regions->first + regions->n < regions->allocated)
+		return true;
+	if (regions->first && regions->first >= regions->n / 16) {
 		memmove(regions->item, &regions->item[regions->first],
 			regions->n * sizeof(struct region *));
 		regions->first = 0;
+		return true;
 	}
-	return grow((void **)&regions->item, sizeof(*regions->item), regions->first + regions->n,
-		    &regions->allocated);
+	item = reallocarray(regions->item, want, sizeof(struct region *));
+	if (!item)
+		return false;
+	regions->item = item;
+	regions->allocated = want;
+	return true;
 }
 
-/* The regions of a uid, with room for one more. NULL: no memory. */
-static struct user *make_room(struct registry *r, uint32_t uid)
+/* A tenant without regions leaves no array. */
+static void drop_empty(struct regions *regions)
 {
-	struct user *u = find_user(r, uid);
-
-	if (!u) {
-		if (!grow((void **)&r->users, sizeof(*r->users), r->n_users, &r->n_users_allocated))
-			return NULL;
-		u = &r->users[r->n_users++];
-		*u = (struct user){ .uid = uid };
-	}
-	return has_room(&u->regions) ? u : NULL;
-}
-
-static void drop_user(struct registry *r, struct user *u)
-{
-	if (u->regions.n)
+	if (regions->n)
 		return;
-	free(u->regions.item);
-	*u = r->users[--r->n_users];
+	free(regions->item);
+	*regions = (struct regions){ 0 };
 }
 
 int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uint64_t length,
 			uint64_t id, struct region **ret)
 {
 	struct tenant *t = &r->tenants[tenant];
+	struct regions *regions = &r->of_tenant[tenant];
 	struct region *region;
-	struct user *u;
 	int e;
 
 	assert(registry_tenant(r, tenant));
 	e = id ? (registry_find(r, id) ? REGISTRY_E_EXISTS : 0) : check_limits(r, t, owner, length);
 	if (e)
 		return e;
-	if (!grow((void **)&r->clients, sizeof(*r->clients), r->n_clients, &r->n_clients_allocated))
+	if (owner && charge_client(r, owner) < 0)
 		return -ENOMEM;
-	u = make_room(r, t->uid);
 	_Static_assert(REGION_REGISTERING == 0, "the state of what calloc() gives");
-	region = u ? calloc(1, sizeof(*region)) : NULL;
+	region = has_room(regions) ? calloc(1, sizeof(*region)) : NULL;
 	if (!region || numbers_add(&r->regions, id ? id : r->next_id, region) < 0) {
 		free(region);
-		if (u)
-			drop_user(r, u);
+		drop_empty(regions);
+		if (owner)
+			uncharge_client(r, owner);
 		return -ENOMEM;
 	}
 	region->id = id ? id : r->next_id;
@@ -553,9 +544,7 @@ int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uin
 	region->owner = owner;
 	region->length = length;
 	registry_set_next_id(r, region->id + 1);
-	if (owner)
-		charge_client(r, owner);
-	insert(&u->regions, region);
+	insert(regions, region);
 	t->regions++;
 	t->bytes += length;
 	*ret = region;
@@ -565,9 +554,9 @@ int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uin
 void registry_remove_region(struct registry *r, struct region *region)
 {
 	struct tenant *t = &r->tenants[region->tenant];
-	struct user *u = find_user(r, t->uid);
+	struct regions *regions = &r->of_tenant[region->tenant];
 
-	assert(u && t->used && t->regions && t->bytes >= region->length);
+	assert(t->used && t->regions && t->bytes >= region->length);
 	while (region->holders) {
 		uint32_t h = region->holders;
 
@@ -579,8 +568,8 @@ void registry_remove_region(struct registry *r, struct region *region)
 	t->regions--;
 	t->bytes -= region->length;
 	numbers_remove(&r->regions, region->id);
-	take_out(&u->regions, region);
-	drop_user(r, u);
+	take_out(regions, region);
+	drop_empty(regions);
 	free(region);
 }
 

@@ -164,8 +164,12 @@ void registry_remove_region(struct registry *r, struct region *region);
 struct region *registry_find(const struct registry *r, uint64_t id);
 /* The region with the smallest id above @id, or NULL: pages of a list cost what they show. */
 struct region *registry_after(const struct registry *r, uint64_t id);
-/* The same among those of a uid; what others have costs nothing. */
-struct region *registry_after_of_uid(const struct registry *r, uint32_t uid, uint64_t id);
+/*
+ * The same among those that are of a uid (NULL: any) and in a session of that name (NULL: any);
+ * what others have costs nothing.
+ */
+struct region *registry_after_of(const struct registry *r, const uint32_t *uid, const char *session,
+				 uint64_t id);
 size_t registry_count(const struct registry *r);
 /*
  * Marks the regions that tenants have above their limits: the oldest are kept, as long as they fit;

@@ -1,199 +1,275 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * p8-registry.c - figure P8, the core's half: 524,288 regions, as libfabric's largest cache has, in
- * the registry of daemon/core. Bytes of each with its owner as a holder, how long finding one takes
- * at several sizes, and what adding one, the next one of a list, and taking one out cost with so
- * many against what they cost with few.
+ * p8-registry.c - figure P8, the core's half: up to 524,288 regions, as libfabric's largest cache
+ * has, in the registry of daemon/core. At each size: what finding a region costs, also while
+ * something else has the processor's caches, adding one, the next one of a list, and taking out the
+ * oldest; each against the same with 1024 regions, in turn. And the bytes of a region with its owner
+ * as a holder.
  *
  *   p8-registry [--quick]
  *
  * Runs anywhere; nothing here needs an adapter, a bus or a keeper. Times are the processor's.
+ *
+ * What always holds: what is measured leaves the number of regions as it was. Eight tenants have
+ * regions in turn, so that no list is all there is.
  */
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 #include "core/registry.h"
 
 #define REGIONS 524288u
-#define PER_TENANT 65536u /* the most that a tenant may have */
+#define FEW 1024u
+#define STEP 8u
+#define TENANTS 8u
+#define PER_CLIENT 1024u
 #define LOOKUPS 50000u
+#define BATCH 64u
+#define CACHES (64 * MIB) /* more than they have */
 
-static struct registry *registry;
-static uint64_t *numbers;
+/* A registry, and the numbers of its regions: a ring, the oldest at @oldest. */
+struct side {
+	struct registry *registry;
+	uint64_t *numbers;
+	size_t oldest;
+	size_t n;
+	uint64_t added; /* ever */
+	uint32_t tenant[TENANTS];
+};
+
+enum operation { FIND, FIND_COLD, ADD, NEXT_OF_UID, NEXT_OF_SESSION, REMOVE, _OPERATION_MAX };
+
+static const struct {
+	const char *name;
+	const char *goal;
+} operations[_OPERATION_MAX] = {
+	[FIND] = { "finding one at random", NULL },
+	[FIND_COLD] = { "finding one at random, caches used by others", NULL },
+	[ADD] = { "adding one", "<= 4" },
+	[NEXT_OF_UID] = { "the next one of a user's list", "<= 4" },
+	[NEXT_OF_SESSION] = { "the next one of a session's list", "<= 4" },
+	[REMOVE] = { "taking out the oldest", "<= 4" },
+};
+
 static size_t regions = REGIONS; /* fewer in a test */
+static char *others;		 /* what fills the caches */
+
+static uint64_t *number(const struct side *s, size_t i)
+{
+	return &s->numbers[(s->oldest + i) % REGIONS];
+}
 
 /* @id: 0: the next one. */
-static void add(uint32_t tenant, size_t i, uint64_t id)
+static void add(struct side *s, uint64_t id)
 {
+	uint64_t client = 1 + s->added / PER_CLIENT;
 	struct region_event events[] = {
 		{ .type = REGION_REGISTERED, .valid_length = PAGE, .rkey = 1, .generation = 1 },
-		{ .type = REGION_HOLDER_JOINED, .kind = HOLDER_CLIENT, .holder = 1 + i / 1024 },
+		{ .type = REGION_HOLDER_JOINED, .kind = HOLDER_CLIENT, .holder = client },
 	};
 	struct region_effects effects;
 	struct region *region;
 
-	if (registry_reserve_holder(registry) ||
-	    registry_add_region(registry, tenant, 1 + i / 1024, PAGE, id, &region))
+	if (registry_reserve_holder(s->registry) ||
+	    registry_add_region(s->registry, s->tenant[s->added % TENANTS], client, PAGE, id,
+				&region))
 		die("adding a region");
-	numbers[i] = region->id;
 	for (size_t e = 0; e < sizeof(events) / sizeof(*events); e++)
-		region_step(registry, region, &events[e], &effects);
-	if (!region_is_held_by(registry, region, HOLDER_CLIENT, 1 + i / 1024))
+		region_step(s->registry, region, &events[e], &effects);
+	if (!region_is_held_by(s->registry, region, HOLDER_CLIENT, client))
 		die("the owner does not hold its region");
+	*number(s, s->n++) = region->id;
+	s->added++;
 }
 
-/* Nanoseconds of finding one of the first @n at random. */
-static double lookup_nsec(size_t n)
+static void remove_oldest(struct side *s)
 {
-	uint64_t state = 88172645463325252ull, found = 0;
-	double start = processor_usec();
+	registry_remove_region(s->registry, registry_find(s->registry, *number(s, 0)));
+	s->oldest = (s->oldest + 1) % REGIONS;
+	s->n--;
+}
 
-	for (unsigned int i = 0; i < LOOKUPS; i++) {
+static void begin(struct side *s)
+{
+	const struct registry_limits limits = {
+		.regions_per_tenant = REGIONS,
+		.bytes_per_tenant = UINT64_MAX,
+		.regions_per_client = REGIONS,
+		.tenants_per_uid = TENANTS,
+		.tenants = TENANTS,
+	};
+	char session[16];
+
+	*s = (struct side){ .numbers = calloc(REGIONS, sizeof(*s->numbers)) };
+	if (!s->numbers || registry_new(&s->registry, &limits))
+		die("memory");
+	for (unsigned int t = 0; t < TENANTS; t++) {
+		snprintf(session, sizeof(session), "s%u", t);
+		if (registry_get_tenant(s->registry, 1000, session, &s->tenant[t]))
+			die("tenant");
+	}
+}
+
+static void end(struct side *s)
+{
+	registry_free(s->registry);
+	free(s->numbers);
+}
+
+static double find(const struct side *s, unsigned int count)
+{
+	static uint64_t state = 88172645463325252ull;
+	double start = processor_usec();
+	uint64_t found = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
 		state ^= state << 13;
 		state ^= state >> 7;
 		state ^= state << 17;
-		found += registry_find(registry, numbers[state % n])->id;
+		found += registry_find(s->registry, *number(s, state % s->n))->id;
 	}
 	if (!found)
 		die("found nothing");
-	return (processor_usec() - start) * 1e3 / LOOKUPS;
+	return (processor_usec() - start) / count;
 }
 
-/* Nanoseconds of one step of a walk over what a uid has, a page of 256 from anywhere. */
-static double next_nsec(size_t n)
+/* The numbers that are looked for are not in the caches either. */
+static double find_cold(const struct side *s)
 {
+	for (size_t i = 0; i < CACHES; i += 64)
+		others[i]++;
+	return find(s, BATCH);
+}
+
+static double add_some(struct side *s)
+{
+	double start = processor_usec();
+
+	for (unsigned int i = 0; i < BATCH; i++)
+		add(s, 0);
+	return (processor_usec() - start) / BATCH;
+}
+
+static double remove_some(struct side *s)
+{
+	double start = processor_usec();
+
+	for (unsigned int i = 0; i < BATCH; i++)
+		remove_oldest(s);
+	return (processor_usec() - start) / BATCH;
+}
+
+/* Of one step of a walk over what a uid has, or one of its sessions: pages of 64 from anywhere. */
+static double next(const struct side *s, const char *session)
+{
+	const uint32_t uid = 1000;
 	double start = processor_usec();
 	unsigned int steps = 0;
 
-	for (size_t i = 0; i < n; i += n / 16 + 1) {
-		const struct region *region = registry_find(registry, numbers[i]);
+	for (size_t i = 0; i < s->n; i += s->n / 16 + 1) {
+		uint64_t after = *number(s, i);
+		const struct region *region;
 
-		for (unsigned int k = 0; k < 256 && region; k++, steps++)
-			region = registry_after_of_uid(registry, 1000, region->id);
+		for (unsigned int k = 0; k < BATCH; k++, steps++) {
+			region = registry_after_of(s->registry, &uid, session, after);
+			if (!region)
+				break;
+			after = region->id;
+		}
 	}
-	return (processor_usec() - start) * 1e3 / steps;
+	return (processor_usec() - start) / steps;
 }
 
-/* Adds @n more, each for itself; nanoseconds of one. */
-static double add_nsec(size_t from, size_t n)
+static void look(struct side *s, struct samples *took)
 {
-	double start = processor_usec();
-	uint32_t tenant;
-	char session[32];
+	samples_add(&took[FIND], find(s, quick ? BATCH : LOOKUPS));
+	samples_add(&took[FIND_COLD], find_cold(s));
+	samples_add(&took[NEXT_OF_UID], next(s, NULL));
+	samples_add(&took[NEXT_OF_SESSION], next(s, "s1"));
+	samples_add(&took[REMOVE], remove_some(s));
+	samples_add(&took[ADD], add_some(s));
+}
 
-	for (size_t i = from; i < from + n; i++) {
-		snprintf(session, sizeof(session), "s%zu", i / PER_TENANT);
-		if (registry_get_tenant(registry, 1000, session, &tenant))
-			die("tenant");
-		add(tenant, i, 0);
+static void measure(struct side *few, struct side *many)
+{
+	struct samples took[2][_OPERATION_MAX] = { 0 };
+	char subject[64], what[96];
+
+	for (unsigned int i = 0; i < bench_rounds(15); i++) {
+		look(few, took[0]);
+		look(many, took[1]);
 	}
-	return (processor_usec() - start) * 1e3 / (double)n;
+	snprintf(subject, sizeof(subject), "core, %zu regions", many->n);
+	for (size_t o = 0; o < _OPERATION_MAX; o++) {
+		if (o == FIND || o == FIND_COLD)
+			row(subject, operations[o].name, &took[1][o], "us", "<= 1");
+		snprintf(what, sizeof(what), "%s / the same of %u", operations[o].name, FEW);
+		row_ratio(subject, what, &took[1][o], &took[0][o], operations[o].goal);
+	}
+	for (size_t o = 0; o < _OPERATION_MAX; o++) {
+		samples_clear(&took[0][o]);
+		samples_clear(&took[1][o]);
+	}
 }
 
-/* Takes out @n, the oldest first, as evicting a filesystem does; nanoseconds of one. */
-static double remove_nsec(size_t from, size_t n)
+/* A third of the numbers: the worst that is likely to happen to what was given out in a row. */
+static void measure_sparse(void)
 {
-	double start = processor_usec();
+	struct samples took = { 0 };
+	struct side s;
+	char subject[64];
 
-	for (size_t i = from; i < from + n; i++)
-		registry_remove_region(registry, registry_find(registry, numbers[i]));
-	return (processor_usec() - start) * 1e3 / (double)n;
-}
-
-/*
- * The registry anew, with a third of the numbers: the worst that is likely to happen to numbers
- * that were given out in a row.
- */
-static void make_sparse(const struct registry_limits *limits)
-{
-	uint32_t tenant;
-
-	registry_free(registry);
-	if (registry_new(&registry, limits) ||
-	    registry_get_tenant(registry, 1000, "sparse", &tenant))
-		die("memory");
+	begin(&s);
 	for (size_t i = 0; i < regions; i++)
-		add(tenant, i, 1 + 3 * i + (i * 2654435761u >> 16) % 3);
+		add(&s, 1 + 3 * i + (i * 2654435761u >> 16) % 3);
+	for (unsigned int i = 0; i < bench_rounds(15); i++)
+		samples_add(&took, find(&s, LOOKUPS));
+	snprintf(subject, sizeof(subject), "core, %zu regions, two of three numbers gone", regions);
+	row(subject, operations[FIND].name, &took, "us", "<= 1");
+	samples_clear(&took);
+	end(&s);
+}
+
+static size_t memory_in_use(void)
+{
+	const struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
 }
 
 int main(int argc, char **argv)
 {
-	const struct registry_limits limits = {
-		.regions_per_tenant = PER_TENANT,
-		.bytes_per_tenant = UINT64_MAX,
-		.regions_per_client = PER_TENANT,
-		.tenants_per_uid = 16,
-		.tenants = 64,
-	};
-	const size_t steps[] = { 1024, 16384, 131072, REGIONS };
-	struct samples small = { 0 }, large = { 0 }, adds[2] = { 0 }, walks[2] = { 0 },
-		       removals[2] = { 0 };
+	struct side few, many;
 	char subject[64];
-	size_t before, done = 0;
+	size_t before;
 
 	bench_begin(argc, argv, "P8");
-	regions = quick ? 16384 : REGIONS;
-	numbers = calloc(REGIONS, sizeof(*numbers));
-	if (!numbers || registry_new(&registry, &limits))
+	regions = quick ? 8 * FEW : REGIONS;
+	others = malloc(CACHES);
+	if (!others)
 		die("memory");
-	before = mallinfo2().uordblks + mallinfo2().hblkhd;
-	for (size_t s = 0; done < regions; s++) {
-		struct samples took = { 0 };
-
-		for (; done < steps[s]; done += 64) {
-			double nsec = add_nsec(done, 64);
-
-			if (done < 1024 || done >= regions - 1024)
-				samples_add(&adds[done >= 1024], nsec);
-		}
-		if (done == 1024)
-			for (unsigned int i = 0; i < bench_rounds(15); i++)
-				samples_add(&walks[0], next_nsec(done));
-		for (int i = 0; i < (int)bench_rounds(15); i++)
-			samples_add(&took, lookup_nsec(done) / 1e3);
-		snprintf(subject, sizeof(subject), "core, %zu regions", done);
-		row(subject, "finding one at random", &took, "us", done == regions ? "<= 1" : NULL);
-		samples_clear(&took);
+	memset(others, 1, CACHES);
+	begin(&few);
+	begin(&many);
+	while (few.n < FEW)
+		add(&few, 0);
+	before = memory_in_use();
+	for (size_t n = FEW; n <= regions; n *= STEP) {
+		while (many.n < n)
+			add(&many, 0);
+		if (n > FEW)
+			measure(&few, &many);
 	}
-	snprintf(subject, sizeof(subject), "core, %zu regions", done);
+	snprintf(subject, sizeof(subject), "core, %zu regions", many.n);
 	row_number(subject, "memory of a region with its owner as holder",
-		   (double)(mallinfo2().uordblks + mallinfo2().hblkhd - before) / (double)done,
-		   "bytes", "<= 256");
-	for (int i = 0; i < (int)bench_rounds(15); i++) {
-		samples_add(&large, lookup_nsec(done));
-		samples_add(&small, lookup_nsec(1024));
-	}
-	row_ratio(subject, "finding one of all / one of the first 1024", &large, &small, NULL);
-	row_ratio(subject, "adding one to all / to the first 1024", &adds[1], &adds[0], NULL);
-	for (unsigned int i = 0; i < bench_rounds(15); i++)
-		samples_add(&walks[1], next_nsec(done));
-	row_ratio(subject, "the next one of a list of all / of the first 1024", &walks[1],
-		  &walks[0], NULL);
-	for (size_t i = 0; i < 1024; i += 64)
-		samples_add(&removals[1], remove_nsec(i, 64));
-	for (size_t i = done - 1025; i >= 1024; i--)
-		registry_remove_region(registry, registry_find(registry, numbers[i]));
-	for (size_t i = done - 1024; i < done; i += 64)
-		samples_add(&removals[0], remove_nsec(i, 64));
-	row_ratio(subject, "taking out one of all / of the last 1024", &removals[1], &removals[0],
-		  "<= 10");
-	for (unsigned int i = 0; i < 2; i++) {
-		samples_clear(&adds[i]);
-		samples_clear(&walks[i]);
-		samples_clear(&removals[i]);
-	}
-	samples_clear(&large);
-	make_sparse(&limits);
-	for (int i = 0; i < (int)bench_rounds(15); i++)
-		samples_add(&large, lookup_nsec(done) / 1e3);
-	snprintf(subject, sizeof(subject), "core, %zu regions, two of three numbers gone", done);
-	row(subject, "finding one at random", &large, "us", "<= 1");
-	samples_clear(&large);
-	samples_clear(&small);
-	registry_free(registry);
-	free(numbers);
+		   (double)(memory_in_use() - before) / (double)many.n, "bytes", "<= 256");
+	end(&many);
+	end(&few);
+	measure_sparse();
+	free(others);
 	return 0;
 }

@@ -55,6 +55,11 @@ static void test_limits(void)
 	assert(!registry_tenant(r, u));
 }
 
+static struct region *after_of_uid(const struct registry *r, uint32_t uid, uint64_t id)
+{
+	return registry_after_of(r, &uid, NULL, id);
+}
+
 static void test_order(void)
 {
 	static const struct registry_limits wide = { 100000, UINT64_MAX, 100000, 9, 9 };
@@ -73,11 +78,11 @@ static void test_order(void)
 	       registry_after(r, 50)->id == 51);
 	assert(!registry_after(r, 51) && !registry_after(r, UINT64_MAX) && !registry_find(r, 11));
 	assert(registry_add_region(r, other, 0, 1, 30, &x) == 0);
-	assert(registry_after(r, 10)->id == 30 && registry_after_of_uid(r, 1, 10)->id == 50);
-	assert(registry_after_of_uid(r, 2, 0)->id == 30 && !registry_after_of_uid(r, 2, 30));
-	assert(!registry_after_of_uid(r, 3, 0) && !registry_after_of_uid(r, 1, UINT64_MAX));
+	assert(registry_after(r, 10)->id == 30 && after_of_uid(r, 1, 10)->id == 50);
+	assert(after_of_uid(r, 2, 0)->id == 30 && !after_of_uid(r, 2, 30));
+	assert(!after_of_uid(r, 3, 0) && !after_of_uid(r, 1, UINT64_MAX));
 	registry_remove_region(r, x);
-	assert(!registry_after_of_uid(r, 2, 0) && registry_after_of_uid(r, 1, 0)->id == 10);
+	assert(!after_of_uid(r, 2, 0) && after_of_uid(r, 1, 0)->id == 10);
 	registry_remove_region(r, registry_find(r, 51));
 	assert(registry_add_region(r, t, 0, 1, 0, &x) == 0 && x->id == 52); /* never twice */
 	for (int i = 0; i < 20000; i++)
@@ -85,6 +90,43 @@ static void test_order(void)
 	while ((x = registry_after(r, 0)))
 		registry_remove_region(r, x);
 	assert(registry_tenant(r, t)->bytes == 0 && registry_tenant(r, t)->regions == 0);
+}
+
+/* Three tenants, of two uids and two names of sessions. */
+static void test_order_of_sessions(void)
+{
+	static const struct registry_limits wide = { 100, UINT64_MAX, 100, 9, 9 };
+	_cleanup_(registry_freep) struct registry *r = NULL;
+	const uint32_t one = 1, two = 2, three = 3;
+	struct region *x;
+	uint32_t t[3];
+
+	assert(registry_new(&r, &wide) == 0);
+	assert(registry_get_tenant(r, one, "a", &t[0]) == 0);
+	assert(registry_get_tenant(r, one, "b", &t[1]) == 0);
+	assert(registry_get_tenant(r, two, "a", &t[2]) == 0);
+	for (uint64_t id = 10; id < 19; id++) /* 10 a, 11 b, 12 the other's a, 13 a, ... */
+		assert(registry_add_region(r,
+					   t[id % 3 == 1   ? 0
+					     : id % 3 == 2 ? 1
+							   : 2],
+					   0, 1, id, &x) == 0);
+	assert(registry_after_of(r, NULL, NULL, 10)->id == 11);
+	assert(registry_after_of(r, &one, NULL, 11)->id == 13);
+	assert(registry_after_of(r, &one, "a", 10)->id == 13);
+	assert(registry_after_of(r, &one, "b", 0)->id == 11);
+	assert(registry_after_of(r, &one, "b", 16)->id == 17);
+	assert(!registry_after_of(r, &one, "b", 17) && !registry_after_of(r, &one, "c", 0));
+	assert(registry_after_of(r, &two, "a", 0)->id == 12 && !registry_after_of(r, &two, "b", 0));
+	assert(registry_after_of(r, NULL, "a", 10)->id == 12);
+	assert(registry_after_of(r, NULL, "a", 12)->id == 13);
+	assert(registry_after_of(r, NULL, "b", 12)->id == 14);
+	assert(!registry_after_of(r, NULL, "a", UINT64_MAX) &&
+	       !registry_after_of(r, &three, NULL, 0));
+	for (uint64_t id = 11; id < 19; id += 3)
+		registry_remove_region(r, registry_find(r, id));
+	assert(!registry_after_of(r, NULL, "b", 0) &&
+	       registry_after_of(r, &one, NULL, 10)->id == 13);
 }
 
 static struct region_effects do_step(struct registry *r, struct region *x, struct region_event e)
@@ -211,6 +253,7 @@ int main(void)
 {
 	test_limits();
 	test_order();
+	test_order_of_sessions();
 	test_release_while_registering();
 	test_prefetch_state();
 	test_holders();
