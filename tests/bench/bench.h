@@ -63,6 +63,13 @@ unsigned int bench_rounds(unsigned int usual);
 /* Removes --quick from the arguments; returns how many are left. */
 int bench_begin(int argc, char **argv, const char *figure);
 
+/*
+ * Moves the calling thread to where the peer is: to the network name space that the environment's
+ * RDMAREG_BENCH_PEER names; to none if that is empty, so that the adapter is its own peer. Without
+ * it: to "b", the lab's second node, where there is one.
+ */
+void go_to_peer(void);
+
 enum fill { SPARSE, ZEROED };
 /*
  * A nameless file in @place, a directory, or "memfd". ZEROED: all its blocks exist, are on disk and

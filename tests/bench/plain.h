@@ -17,8 +17,7 @@
 enum plain_kind { PLAIN_ODP, PLAIN_PINNED };
 
 /*
- * Starts the process, then moves the caller to node b (network name space "b"), where there is one.
- * To be called before anything of verbs or librdmareg. @address: of node a.
+ * Starts the process, then moves the caller to where the peer is (go_to_peer()). To be called before anything of verbs or librdmareg. @address: of node a.
  */
 void plain_start(const char *address);
 
