@@ -11,6 +11,7 @@ import math
 import re
 from xml.sax.saxutils import escape
 
+MADE = "made by tests/bench/table.py of tests/bench/rows.tsv"
 WIDTH, LABELS, RIGHT, LINE = 1000, 500, 20, 15
 COLOURS = {"reached": "#18794e", "**missed**": "#c2410c", "": "#475569"}
 SERIES = ("#18794e", "#c2410c", "#1d4ed8", "#7e22ce", "#475569", "#a16207")
@@ -71,7 +72,7 @@ def scale(low, high, start, end):
 
 def picture(height, title, parts):
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" role="img">\n'
-            f"<!-- made by tests/bench/table.py of tests/bench/rows.tsv -->\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n"
+            f"<!-- {MADE} -->\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n"
             f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>\n' + "\n".join(parts) + "\n</svg>\n")
 
 

@@ -199,4 +199,5 @@ def main():
         print("written: docs/benchmarks.md, its pictures in docs/benchmarks/, and its paragraph in README.md")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -62,6 +63,21 @@ static bool is_silent(uint64_t inode)
 }
 
 /*
+ * What a keeper reads once when it starts, of the adapter and before it has a region: files of /sys,
+ * whichever filesystem a test shows there, and a self-test's findings.
+ */
+static bool is_of_adapter(int fd)
+{
+	char path[64], file[512];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, file, sizeof(file) - 1);
+	file[n > 0 ? n : 0] = 0;
+	return !strncmp(file, "/sys/", 5) || (n > 7 && !strcmp(file + n - 7, ".quirks"));
+}
+
+/*
  * Something that is kept by a storage, as opposed to a socket, a device, or what the kernel makes
  * up.
  */
@@ -74,7 +90,7 @@ static bool is_file(int fd, uint64_t *ret_inode)
 	    syscall(SYS_fstatfs, fd, &fs) < 0)
 		return false;
 	*ret_inode = st.st_ino;
-	return fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC &&
+	return !is_of_adapter(fd) && fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC &&
 	       fs.f_type != CGROUP2_SUPER_MAGIC && fs.f_type != CGROUP_SUPER_MAGIC;
 }
 

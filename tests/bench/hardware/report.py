@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""report.py - the hardware kit's report: text, JSON, pictures and logs in one directory, with a checksum over its parts, and the archive to send.
+
+What always holds: what was not run is told with the reason, and what began and did not end, too; whatever is missing of what the steps leave,
+there is a report. SHA256SUMS names every other file of the directory, and `sha256sum -c SHA256SUMS` checks it."""
+import hashlib
+import json
+import pathlib
+import sys
+import tarfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import plots  # pylint: disable=wrong-import-position
+import table  # pylint: disable=wrong-import-position
+
+FORM = 1
+
+
+def read_lines(path):
+    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+
+
+def outcomes(out, steps):
+    """[{step, kind, verdict, text}] in the order of the plan."""
+    last = {line["step"]: line for line in map(json.loads, read_lines(out / "steps.jsonl"))}
+    found = []
+    for step in steps:
+        line = last.get(step.name, {"verdict": "not run", "text": step.why_not or "the run ended before"})
+        if line["verdict"] == "begun":
+            line = {"verdict": "failed", "text": "it did not end"}
+        found.append({"step": step.name, "kind": step.kind(), "verdict": line["verdict"], "text": line["text"]})
+    return found
+
+
+def read_rows(out):
+    return [row for row in (line.split("\t") for line in read_lines(out / "rows.tsv")) if len(row) == 9]
+
+
+def draw(out, rows, subject):
+    """Pictures of the figures that have numbers; their file names."""
+    made = []
+    for figure, title in table.TITLES.items():
+        svg = plots.dots(f"{figure}: {title}; {subject}", [row for row in rows if row[0] == figure], lambda row: table.verdict(row)[1])
+        if svg:
+            (out / f"{figure.lower()}.svg").write_text(svg.replace(plots.MADE, "made by ./run hardware of rows.tsv"), encoding="utf-8")
+            made.append(f"{figure.lower()}.svg")
+    return made
+
+
+def section(title, lines):
+    return [title.upper(), *(f"  {line}".rstrip() for line in lines), ""]
+
+
+def pairs(facts):
+    width = max((len(key) for key, _ in facts), default=0)
+    return [f"{key:{width}}  {value}" for key, value in facts]
+
+
+def of_selftest(selftest):
+    if not selftest:
+        return ["it gave no findings"]
+    verdict = "can be used" if selftest["usable"] else "cannot be used as it is"
+    return [f"{selftest['device']} {verdict}: {selftest['reason']}",
+            *(f"{check['name']:10} {check['verdict']:8} {check['finding']}" for check in selftest["checks"])]
+
+
+def of_rows(rows):
+    lines = []
+    for row in rows:
+        goal, reached = table.verdict(row)
+        lines.append(f"{row[0]:4} {row[1]}: {row[2]}: {table.cell(row)}" + (f" (goal {goal}: {reached.strip('*')})" if goal else ""))
+    return lines or ["none"]
+
+
+def text_of(r):
+    told = r["steps"]
+    out = [f"rdmareg on hardware, report of form {FORM}", ""]
+    out += section("made", pairs(list(r["made"].items()))) + section("machine", pairs(r["machine"]))
+    out += section("adapter", pairs(r["adapter"])) + section("self-test", of_selftest(r["selftest"]))
+    out += section("scenarios", [f"{s['verdict']:8} {s['step']}: {s['text']}" for s in told if s["kind"] == "scenario"])
+    out += section("figures (tests/bench; both sides of a ratio in turn, round by round)", of_rows(r["rows"]))
+    for verdict in ("failed", "not run"):
+        out += section(verdict, [f"{s['step']}: {s['text']}" for s in told if s["verdict"] == verdict] or ["nothing"])
+    out += section("kernel log since the beginning", r["kernel_log"] or ["nothing about RDMA, and no trouble"])
+    return "\n".join(out)
+
+
+def seal(out, name):
+    """Checksums of all parts, and the archive beside the directory; returns its path and its checksum."""
+    files = sorted(path for path in out.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(out)}\n" for path in files]
+    (out / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+    archive = out.with_name(out.name + ".tar.gz")
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(out, arcname=name)
+    return archive, hashlib.sha256(archive.read_bytes()).hexdigest()
+
+
+def write(out, steps, made, machine_facts, adapter_facts, kernel_log):
+    """Returns whether everything that was run succeeded."""
+    lines, rows = read_lines(out / "selftest.json"), read_rows(out)
+    told = {"form": FORM, "made": made, "machine": machine_facts, "adapter": adapter_facts, "selftest": json.loads(lines[0]) if lines else None,
+            "steps": outcomes(out, steps), "rows": rows, "kernel_log": kernel_log}
+    told["pictures"] = draw(out, rows, dict(adapter_facts).get("device", "no adapter"))
+    (out / "report.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    (out / "report.txt").write_text(text_of(told) + "\n", encoding="utf-8")
+    for rest in ("plan.json", "orders.json", "steps.jsonl"):
+        (out / rest).unlink(missing_ok=True)
+    for log in (out / "logs").glob("*"):
+        if not log.stat().st_size:
+            log.unlink()
+    return not any(step["verdict"] == "failed" for step in told["steps"])
