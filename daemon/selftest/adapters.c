@@ -82,7 +82,7 @@ static void list_abilities(const struct quirks *q, char *out, size_t size)
 	} words[] = {
 		{ CHECK_FENCE, "on-demand paging" }, { CHECK_ADVISE, "prefetch" },
 		{ CHECK_ATOMICS, "atomics" },	     { CHECK_FLUSH, "flush" },
-		{ CHECK_WINDOWS, "memory windows" },
+		{ CHECK_WINDOWS, "memory windows" }, { CHECK_DC, "paging over DC" },
 	};
 	size_t n = 0;
 

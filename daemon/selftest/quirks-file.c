@@ -20,7 +20,7 @@
 #include "util/macros.h"
 
 #define FILE_MAX 8192
-#define FORMAT 1 /* of the file, and of what the checks mean */
+#define FORMAT 2 /* of the file, and of what the checks mean */
 
 struct parse {
 	struct quirks q;

@@ -22,13 +22,20 @@ static const struct {
 	const char *name;
 	bool needed;
 } checks[_CHECK_MAX] = {
-	[CHECK_ALIGNMENT] = { "alignment", true },  [CHECK_MTU] = { "mtu", true },
-	[CHECK_RIGHTS] = { "rights", true },	    [CHECK_FENCE] = { "fence", true },
+	[CHECK_ALIGNMENT] = { "alignment", true },
+	[CHECK_MTU] = { "mtu", true },
+	[CHECK_RIGHTS] = { "rights", true },
+	[CHECK_FENCE] = { "fence", true },
 	[CHECK_WRITEBACK] = { "writeback", false }, /* can only be tried with a file on storage */
-	[CHECK_TRUNCATE] = { "truncate", true },    [CHECK_RNR] = { "rnr", true },
-	[CHECK_SILENCE] = { "silence", true },	    [CHECK_ADVISE] = { "advise", false },
-	[CHECK_ATOMICS] = { "atomics", false },	    [CHECK_FLUSH] = { "flush", false },
-	[CHECK_WINDOWS] = { "windows", false },	    [CHECK_BOUNDS] = { "bounds", false },
+	[CHECK_TRUNCATE] = { "truncate", true },
+	[CHECK_RNR] = { "rnr", true },
+	[CHECK_SILENCE] = { "silence", true },
+	[CHECK_ADVISE] = { "advise", false },
+	[CHECK_ATOMICS] = { "atomics", false },
+	[CHECK_FLUSH] = { "flush", false },
+	[CHECK_WINDOWS] = { "windows", false },
+	[CHECK_BOUNDS] = { "bounds", false },
+	[CHECK_DC] = { "dc", false },
 };
 
 static const char *const verdicts[_VERDICT_MAX] = {

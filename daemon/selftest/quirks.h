@@ -36,6 +36,7 @@ enum check {
 	CHECK_FLUSH,	 /* RDMA FLUSH */
 	CHECK_WINDOWS,	 /* memory windows: bound, used, revoked, of use to one queue pair */
 	CHECK_BOUNDS,	 /* a memory window ends where it should */
+	CHECK_DC,	 /* mlx5: DC transport pages on demand, by what libmlx5 says */
 	_CHECK_MAX,
 };
 

@@ -25,6 +25,7 @@ static check_run_t *const runs[_CHECK_MAX] = {
 	[CHECK_FLUSH] = check_flush,
 	[CHECK_WINDOWS] = check_windows,
 	[CHECK_BOUNDS] = check_bounds,
+	[CHECK_DC] = check_dc,
 };
 
 void finding_set(struct finding *f, enum verdict verdict, const char *format, ...)

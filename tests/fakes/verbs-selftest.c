@@ -53,6 +53,11 @@ static struct ibv_wc completions[N];
 static int n_completions, count;
 static enum ibv_mtu port_mtu;
 
+enum fault fake_verbs_fault(void)
+{
+	return fault;
+}
+
 int fake_verbs_count(void)
 {
 	return count;

@@ -37,6 +37,10 @@ enum fault {
 	FAULT_WINDOW_UNBOUNDED,
 	FAULT_WINDOW_SHARED, /* any queue pair may use it */
 	FAULT_WINDOW_STAYS,  /* LOCAL_INV does nothing */
+	FAULT_NO_LIBRARY,    /* libmlx5 is not installed */
+	FAULT_NOT_MLX5,
+	FAULT_MLX5_QUERY, /* libmlx5's question fails */
+	FAULT_NO_DC,	  /* DC transport pages for messages only */
 	FAULT_NO_PORT,
 	FAULT_NO_MEMORY,   /* nothing can be registered */
 	FAULT_KILLS,	   /* the process dies in an atomic operation */
@@ -49,6 +53,8 @@ enum fault {
  * name: fake0.
  */
 struct ibv_context *fake_verbs_open(enum fault fault, enum ibv_mtu mtu);
+
+enum fault fake_verbs_fault(void);
 
 /* Things made and not destroyed. */
 int fake_verbs_count(void);

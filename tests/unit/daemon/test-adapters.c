@@ -97,12 +97,14 @@ static void test_tested(void)
 	save("b0", _CHECK_MAX);
 	list(3);
 	assert(!strcmp(told[1].quirks, "none") && !*told[1].unusable);
-	assert(!strcmp(told[1].abilities,
-		       "on-demand paging, prefetch, atomics, flush, memory windows"));
+	assert(!strcmp(
+		told[1].abilities,
+		"on-demand paging, prefetch, atomics, flush, memory windows, paging over DC"));
 	save("b0", CHECK_FENCE);
 	list(3);
 	assert(strstr(told[1].unusable, "fence") && strstr(told[1].unusable, "selftest b0"));
-	assert(!strcmp(told[1].abilities, "prefetch, atomics, flush, memory windows"));
+	assert(!strcmp(told[1].abilities,
+		       "prefetch, atomics, flush, memory windows, paging over DC"));
 	assert(!*told[0].abilities); /* findings are one device's */
 }
 
