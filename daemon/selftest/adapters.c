@@ -83,6 +83,7 @@ static void list_abilities(const struct quirks *q, char *out, size_t size)
 		{ CHECK_FENCE, "on-demand paging" }, { CHECK_ADVISE, "prefetch" },
 		{ CHECK_ATOMICS, "atomics" },	     { CHECK_FLUSH, "flush" },
 		{ CHECK_WINDOWS, "memory windows" }, { CHECK_DC, "paging over DC" },
+		{ CHECK_KEYS, "indirect keys" },
 	};
 	size_t n = 0;
 

@@ -16,8 +16,7 @@
 #include "selftest/mlx5-library.h"
 #include "util/macros.h"
 
-/* The library, if it knows the device; else @f says why not. */
-static const struct mlx5_library *library_for(const struct rig *r, struct finding *f)
+const struct mlx5_library *mlx5_library_for(struct ibv_device *device, struct finding *f)
 {
 	const struct mlx5_library *library = mlx5_library();
 
@@ -26,7 +25,7 @@ static const struct mlx5_library *library_for(const struct rig *r, struct findin
 			    "libmlx5, which would know, cannot be loaded");
 		return NULL;
 	}
-	if (!library->is_supported(r->context->device)) {
+	if (!library->is_supported(device)) {
 		finding_set(f, VERDICT_NOT_SUPPORTED, "not an mlx5 device, by libmlx5");
 		return NULL;
 	}
@@ -56,7 +55,7 @@ void check_dc(const struct selftest *s, struct rig *r, struct finding *f)
 {
 	static const uint32_t needed = IBV_ODP_SUPPORT_READ | IBV_ODP_SUPPORT_WRITE;
 	struct mlx5dv_context caps = { .comp_mask = MLX5DV_CONTEXT_MASK_DC_ODP_CAPS };
-	const struct mlx5_library *library = library_for(r, f);
+	const struct mlx5_library *library = mlx5_library_for(r->context->device, f);
 	char operations[100];
 	int error;
 

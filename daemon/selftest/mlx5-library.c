@@ -17,6 +17,10 @@ static const struct {
 } functions[] = {
 	{ "mlx5dv_is_supported", offsetof(struct mlx5_library, is_supported) },
 	{ "mlx5dv_query_device", offsetof(struct mlx5_library, query_device) },
+	{ "mlx5dv_create_qp", offsetof(struct mlx5_library, create_qp) },
+	{ "mlx5dv_qp_ex_from_ibv_qp_ex", offsetof(struct mlx5_library, qp_ex) },
+	{ "mlx5dv_create_mkey", offsetof(struct mlx5_library, create_mkey) },
+	{ "mlx5dv_destroy_mkey", offsetof(struct mlx5_library, destroy_mkey) },
 };
 
 const struct mlx5_library *mlx5_library(void)

@@ -36,6 +36,7 @@ static const struct {
 	[CHECK_WINDOWS] = { "windows", false },
 	[CHECK_BOUNDS] = { "bounds", false },
 	[CHECK_DC] = { "dc", false },
+	[CHECK_KEYS] = { "keys", false },
 };
 
 static const char *const verdicts[_VERDICT_MAX] = {

@@ -37,6 +37,7 @@ enum check {
 	CHECK_WINDOWS,	 /* memory windows: bound, used, revoked, of use to one queue pair */
 	CHECK_BOUNDS,	 /* a memory window ends where it should */
 	CHECK_DC,	 /* mlx5: DC transport pages on demand, by what libmlx5 says */
+	CHECK_KEYS,	 /* mlx5: indirect keys, several for one region */
 	_CHECK_MAX,
 };
 

@@ -26,6 +26,7 @@ static check_run_t *const runs[_CHECK_MAX] = {
 	[CHECK_WINDOWS] = check_windows,
 	[CHECK_BOUNDS] = check_bounds,
 	[CHECK_DC] = check_dc,
+	[CHECK_KEYS] = check_keys,
 };
 
 void finding_set(struct finding *f, enum verdict verdict, const char *format, ...)

@@ -61,6 +61,7 @@ check_run_t check_fence, check_writeback, check_truncate; /* check-file.c */
 check_run_t check_advise, check_atomics, check_flush;	  /* check-operations.c */
 check_run_t check_windows, check_bounds;		  /* check-windows.c */
 check_run_t check_dc;					  /* check-mlx5.c */
+check_run_t check_keys;					  /* check-keys.c */
 
 /* Fill @f; the last one that a check says counts. */
 void finding_set(struct finding *f, enum verdict verdict, const char *format, ...)

@@ -32,7 +32,7 @@ import re
 import tree
 
 NAMED = re.compile(r"(?<![\w./<>{}$*%~-])((?:[\w.-]+/)*[\w-]+\.(?:c|h|py|sh|md|scd|tsv|sym|xml|policy))(?![\w*])")
-KERNEL = ("include/", "drivers/", "fs/", "mm/", "kernel/")
+KERNEL = ("include/", "drivers/", "fs/", "mm/", "kernel/", "providers/")  # the last: of rdma-core
 FOREIGN = {"librpma.h", "verbs.h"}
 # Names of the kernel, of libraries and of systemd that documents and comments speak of and the code does not have.
 ELSEWHERE = {"ADVISE_MR", "BUS_MCEERR_AR", "CAP_LEASE", "CAP_NET_ADMIN", "COMMIT_RANGE", "FOLL_LONGTERM",

@@ -58,6 +58,17 @@ enum fault fake_verbs_fault(void)
 	return fault;
 }
 
+void fake_verbs_made(int n)
+{
+	count += n;
+}
+
+void fake_verbs_complete(enum ibv_wc_status status)
+{
+	assert(n_completions < N);
+	completions[n_completions++] = (struct ibv_wc){ .status = status };
+}
+
 int fake_verbs_count(void)
 {
 	return count;
@@ -310,8 +321,10 @@ static enum ibv_wc_status remote(struct queue_pair *q, const struct ibv_send_wr 
 	uint64_t address = is_atomic ? wr->wr.atomic.remote_addr : wr->wr.rdma.remote_addr;
 	uint32_t rkey = is_atomic ? wr->wr.atomic.rkey : wr->wr.rdma.rkey;
 	unsigned char *local = (unsigned char *)(uintptr_t)wr->sg_list->addr;
-	struct region *r = find(far, rkey, address, wr->sg_list->length, right);
+	struct region *r;
 
+	fake_mlx5_translate(&rkey, &address, wr->sg_list->length);
+	r = find(far, rkey, address, wr->sg_list->length, right);
 	if (r && (is_atomic ? atomic(wr, local)
 			    : transfer(q, r, write, address, local, wr->sg_list->length)))
 		return IBV_WC_SUCCESS;
@@ -373,7 +386,7 @@ static int post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_
 	}
 	if (unanswered)
 		return ETIMEDOUT; /* without the wait that it takes to find out */
-	completions[n_completions++] = (struct ibv_wc){ .status = status };
+	fake_verbs_complete(status);
 	return 0;
 }
 

@@ -41,6 +41,12 @@ enum fault {
 	FAULT_NOT_MLX5,
 	FAULT_MLX5_QUERY, /* libmlx5's question fails */
 	FAULT_NO_DC,	  /* DC transport pages for messages only */
+	FAULT_NO_FILLING, /* no queue pair that fills indirect keys */
+	FAULT_NO_KEYS,
+	FAULT_KEY_NOT_FILLED,
+	FAULT_KEY_UNBOUNDED,
+	FAULT_KEY_STAYS, /* destroying it does nothing */
+	FAULT_KEYS_DIE_TOGETHER,
 	FAULT_NO_PORT,
 	FAULT_NO_MEMORY,   /* nothing can be registered */
 	FAULT_KILLS,	   /* the process dies in an atomic operation */
@@ -54,7 +60,15 @@ enum fault {
  */
 struct ibv_context *fake_verbs_open(enum fault fault, enum ibv_mtu mtu);
 
+/* For the other half of the device, fakes/mlx5dv.c. */
 enum fault fake_verbs_fault(void);
+void fake_verbs_made(int n);
+void fake_verbs_complete(enum ibv_wc_status status);
+/*
+ * If @rkey is an indirect key: the region that it stands for, and where in it that is; a key that is
+ * not there, or not so long, becomes no key.
+ */
+void fake_mlx5_translate(uint32_t *rkey, uint64_t *address, size_t length);
 
 /* Things made and not destroyed. */
 int fake_verbs_count(void);

@@ -99,12 +99,12 @@ static void test_tested(void)
 	assert(!strcmp(told[1].quirks, "none") && !*told[1].unusable);
 	assert(!strcmp(
 		told[1].abilities,
-		"on-demand paging, prefetch, atomics, flush, memory windows, paging over DC"));
+		"on-demand paging, prefetch, atomics, flush, memory windows, paging over DC, indirect keys"));
 	save("b0", CHECK_FENCE);
 	list(3);
 	assert(strstr(told[1].unusable, "fence") && strstr(told[1].unusable, "selftest b0"));
 	assert(!strcmp(told[1].abilities,
-		       "prefetch, atomics, flush, memory windows, paging over DC"));
+		       "prefetch, atomics, flush, memory windows, paging over DC, indirect keys"));
 	assert(!*told[0].abilities); /* findings are one device's */
 }
 

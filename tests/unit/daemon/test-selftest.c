@@ -21,7 +21,7 @@ struct expectation {
 		enum check check;
 		enum verdict verdict;
 		const char *mentions;
-	} differs[6]; /* from what a good device gets; ends with an empty text */
+	} differs[8]; /* from what a good device gets; ends with an empty text */
 	uint32_t alignment, minimum_mtu;
 	bool usable;
 };
@@ -55,7 +55,8 @@ static const struct expectation expectations[] = {
 	    { CHECK_FENCE, VERDICT_FAILED, "" },
 	    { CHECK_WRITEBACK, VERDICT_FAILED, "" },
 	    { CHECK_TRUNCATE, VERDICT_FAILED, "" },
-	    { CHECK_WINDOWS, VERDICT_QUIRK, "" } },
+	    { CHECK_WINDOWS, VERDICT_QUIRK, "" },
+	    { CHECK_KEYS, VERDICT_QUIRK, "not there" } },
 	  8192,
 	  4096,
 	  false },
@@ -90,14 +91,16 @@ static const struct expectation expectations[] = {
 	  IBV_MTU_4096,
 	  { { CHECK_FENCE, VERDICT_FAILED, "not refused" },
 	    { CHECK_TRUNCATE, VERDICT_FAILED, "stay reachable" },
-	    { CHECK_ADVISE, VERDICT_QUIRK, "fenced" } },
+	    { CHECK_ADVISE, VERDICT_QUIRK, "fenced" },
+	    { CHECK_KEYS, VERDICT_QUIRK, "fenced page" } },
 	  1,
 	  1,
 	  false },
 	{ FAULT_NEVER_RECOVERS,
 	  IBV_MTU_4096,
 	  { { CHECK_FENCE, VERDICT_FAILED, "" },
-	    { CHECK_TRUNCATE, VERDICT_FAILED, "unreachable" } },
+	    { CHECK_TRUNCATE, VERDICT_FAILED, "unreachable" },
+	    { CHECK_KEYS, VERDICT_QUIRK, "lifted" } },
 	  1,
 	  1,
 	  false },
@@ -107,7 +110,8 @@ static const struct expectation expectations[] = {
 	    { CHECK_MTU, VERDICT_FAILED, "" },
 	    { CHECK_FENCE, VERDICT_FAILED, "" },
 	    { CHECK_WRITEBACK, VERDICT_FAILED, "number 2" },
-	    { CHECK_TRUNCATE, VERDICT_FAILED, "" } },
+	    { CHECK_TRUNCATE, VERDICT_FAILED, "" },
+	    { CHECK_KEYS, VERDICT_QUIRK, "lifted" } },
 	  4096,
 	  4096,
 	  false },
@@ -183,13 +187,15 @@ static const struct expectation expectations[] = {
 	  true },
 	{ FAULT_NO_LIBRARY,
 	  IBV_MTU_4096,
-	  { { CHECK_DC, VERDICT_NOT_SUPPORTED, "cannot be loaded" } },
+	  { { CHECK_DC, VERDICT_NOT_SUPPORTED, "cannot be loaded" },
+	    { CHECK_KEYS, VERDICT_NOT_SUPPORTED, "cannot be loaded" } },
 	  1,
 	  1,
 	  true },
 	{ FAULT_NOT_MLX5,
 	  IBV_MTU_4096,
-	  { { CHECK_DC, VERDICT_NOT_SUPPORTED, "not an mlx5 device" } },
+	  { { CHECK_DC, VERDICT_NOT_SUPPORTED, "not an mlx5 device" },
+	    { CHECK_KEYS, VERDICT_NOT_SUPPORTED, "not an mlx5 device" } },
 	  1,
 	  1,
 	  true },
@@ -203,6 +209,42 @@ static const struct expectation expectations[] = {
 	{ FAULT_NO_DC,
 	  IBV_MTU_4096,
 	  { { CHECK_DC, VERDICT_NOT_SUPPORTED, "READ and WRITE, but for SEND, SRQ RECEIVE" } },
+	  1,
+	  1,
+	  true },
+	{ FAULT_NO_FILLING,
+	  IBV_MTU_4096,
+	  { { CHECK_KEYS, VERDICT_NOT_SUPPORTED, "no queue pair" } },
+	  1,
+	  1,
+	  true },
+	{ FAULT_NO_KEYS,
+	  IBV_MTU_4096,
+	  { { CHECK_KEYS, VERDICT_NOT_SUPPORTED, "Operation not supported" } },
+	  1,
+	  1,
+	  true },
+	{ FAULT_KEY_NOT_FILLED,
+	  IBV_MTU_4096,
+	  { { CHECK_KEYS, VERDICT_NOT_SUPPORTED, "demand-paged memory: another status" } },
+	  1,
+	  1,
+	  true },
+	{ FAULT_KEY_UNBOUNDED,
+	  IBV_MTU_4096,
+	  { { CHECK_KEYS, VERDICT_QUIRK, "beyond one" } },
+	  1,
+	  1,
+	  true },
+	{ FAULT_KEY_STAYS,
+	  IBV_MTU_4096,
+	  { { CHECK_KEYS, VERDICT_QUIRK, "destroyed is not refused" } },
+	  1,
+	  1,
+	  true },
+	{ FAULT_KEYS_DIE_TOGETHER,
+	  IBV_MTU_4096,
+	  { { CHECK_KEYS, VERDICT_QUIRK, "after another was destroyed" } },
 	  1,
 	  1,
 	  true },
@@ -231,7 +273,7 @@ static void try(const struct expectation *e)
 		const char *mentions = "";
 		struct finding f;
 
-		for (int i = 0; i < 6 && e->differs[i].mentions; i++)
+		for (int i = 0; i < 8 && e->differs[i].mentions; i++)
 			if (e->differs[i].check == c) {
 				wanted = e->differs[i].verdict;
 				mentions = e->differs[i].mentions;
