@@ -109,6 +109,7 @@ enum keeper_type {
 	KEEPER_CANCEL,
 	/* answered by KEEPER_DONE with the adapter's command descriptor and the handles */
 	KEEPER_IMPORT,
+	KEEPER_LOG, /* what it logs from now on; of no region */
 	_KEEPER_REQUEST_MAX,
 	/* answers */
 	KEEPER_WELCOME = KEEPER_ANSWER * KEEPER_KIND_SIZE,
@@ -147,6 +148,8 @@ struct keeper_versions {
 
 struct keeper_hello {
 	struct keeper_versions versions;
+	uint32_t log_level; /* as in struct keeper_log, and 1 more; 0: info */
+	uint32_t reserved;
 };
 
 struct keeper_welcome {
@@ -344,6 +347,12 @@ struct keeper_progress {
 	uint64_t total;
 };
 
+/* KEEPER_LOG */
+struct keeper_log {
+	uint32_t level; /* syslog(3): lines up to this one, LOG_EMERG to LOG_DEBUG */
+	uint32_t reserved;
+};
+
 /* KEEPER_IMPORT, in the answer: handles in the adapter's context, which is the descriptor. */
 struct keeper_import {
 	uint32_t pd_handle;
@@ -374,6 +383,7 @@ struct keeper_message {
 		struct keeper_revocation revocation;
 		struct keeper_invalidated invalidated;
 		struct keeper_progress progress;
+		struct keeper_log log;
 		struct keeper_done done;
 	};
 };
@@ -395,6 +405,7 @@ struct keeper_message {
 	X(KEEPER_OVER, demand, pid)                  \
 	X(KEEPER_SYNC, demand, pid)                  \
 	X(KEEPER_CANCEL, progress, total)            \
+	X(KEEPER_LOG, log, reserved)                 \
 	X(KEEPER_WELCOME, welcome, no_adapter)       \
 	X(KEEPER_REGION, info, damage)               \
 	X(KEEPER_PEER, peer, address)                \

@@ -405,6 +405,13 @@ static void name_lost(void *userdata)
 	loop_stop(a->loop);
 }
 
+static void log_level_changed(void *userdata)
+{
+	struct app *a = userdata;
+
+	pool_log_level_changed(a->keepers);
+}
+
 const struct bus_handlers app_bus_handlers = {
 	.view_manager = view_manager,
 	.view_region = view_region,
@@ -441,6 +448,7 @@ const struct bus_handlers app_bus_handlers = {
 	.count_refusal = app_count_bus_refusal,
 	.evict = app_evict,
 	.reload = app_reload,
+	.log_level_changed = log_level_changed,
 	.view_status = app_view_status,
 	.drain = app_drain,
 	.view_session = app_view_session,

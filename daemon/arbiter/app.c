@@ -55,6 +55,8 @@ void app_apply_settings(struct app *a)
 	const struct gate_link_limits gate = gate_limits(s);
 
 	log_set_level(a->options->log_level >= 0 ? a->options->log_level : (int)s->log_level);
+	if (a->keepers)
+		pool_log_level_changed(a->keepers);
 	if (a->registry)
 		registry_set_limits(a->registry, &limits);
 	if (a->bus)

@@ -551,6 +551,8 @@ struct bus_handlers {
 	 * line.
 	 */
 	int (*reload)(void *userdata, struct call *call, struct failure *ret);
+	/* log_level() is another one. */
+	void (*log_level_changed)(void *userdata);
 	/* As @uid may see it. */
 	void (*view_status)(void *userdata, uint32_t uid, struct status_view *ret);
 	/* The caller is authorized. */

@@ -2,7 +2,7 @@
 /*
  * log-control.c - org.freedesktop.LogControl1, by which systemctl(1) shows and sets how much a
  * service logs (systemctl service-log-level rdmaregd debug). Everybody may read, root may set; the
- * next reload of the settings sets what they say.
+ * next reload of the settings sets what they say. Keepers, which are not on the bus, follow.
  *
  * What always holds: lines go where they went when the daemon was started, so LogTarget says where
  * that is and takes nothing else.
@@ -67,8 +67,9 @@ static int set_level(sd_bus *connection, const char *path, const char *interface
 		     const char *property, sd_bus_message *value, void *userdata,
 		     sd_bus_error *error)
 {
+	struct bus *b = userdata;
 	const char *wanted;
-	int r = read_value(userdata, value, &wanted, error);
+	int r = read_value(b, value, &wanted, error);
 
 	(void)connection, (void)path, (void)interface, (void)property;
 	if (r < 0)
@@ -76,6 +77,7 @@ static int set_level(sd_bus *connection, const char *path, const char *interface
 	for (int i = 0; i < (int)(sizeof(levels) / sizeof(levels[0])); i++)
 		if (!strcmp(levels[i], wanted)) {
 			log_set_level(i);
+			b->handlers->log_level_changed(b->userdata);
 			return 0;
 		}
 	return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,

@@ -16,6 +16,7 @@
 #include "keeper/system/mapping.h"
 #include "keeper/keeper-tell.h"
 #include "util/clock.h"
+#include "util/log.h"
 
 /* -EINPROGRESS: taken over by somebody who will answer. */
 #define ANSWERED_LATER (-EINPROGRESS)
@@ -258,11 +259,16 @@ void keeper_request(void *userdata, const struct operation *op, const struct kee
 
 	switch (m->type) {
 	case KEEPER_HELLO:
+		log_set_level(m->hello.log_level ? (int)m->hello.log_level - 1 : LOG_INFO);
 		keeper_open_adapters(k);
 		tell_welcome(k, op, &m->hello);
 		return;
 	case KEEPER_LIST:
 		error = on_list(k, op);
+		break;
+	case KEEPER_LOG:
+		log_set_level((int)m->log.level);
+		error = 0;
 		break;
 	case KEEPER_REGISTER:
 		error = on_register(k, op, m, fd, &why);

@@ -108,12 +108,14 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 	if (m.type == KEEPER_HELLO) {
 		if (greeted)
 			return "a second greeting";
+		if (m.hello.log_level > LOG_DEBUG + 1)
+			return "unknown log level";
 		return keeper_versions_are_sound(&m.hello.versions) ? NULL
 								    : "versions that cannot be";
 	}
 	if (!greeted)
 		return "no greeting";
-	if (m.type != KEEPER_LIST && !m.region)
+	if (m.type != KEEPER_LIST && m.type != KEEPER_LOG && !m.region)
 		return "no region number";
 	switch (m.type) {
 	case KEEPER_REGISTER:
@@ -130,6 +132,8 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 		return m.demand.cause >= _REVOCATION_CAUSE_MAX ? "unknown cause" : NULL;
 	case KEEPER_PREFETCH:
 		return m.range.write > 1 ? "a flag is neither 0 nor 1" : NULL;
+	case KEEPER_LOG:
+		return m.log.level > LOG_DEBUG ? "unknown log level" : NULL;
 	case KEEPER_CANCEL:
 		return m.progress.operation ? NULL : "nothing to cancel";
 	case KEEPER_EXPORT:

@@ -213,6 +213,15 @@ static const char *listed(struct proxy *k, const struct keeper_message *m)
 	return NULL;
 }
 
+/* @m NULL: it did not come to it. An earlier version does not know the request: nothing changes. */
+static const char *told_level(const struct proxy *k, const struct keeper_message *m)
+{
+	if (m && m->done.error)
+		log_info("keeper %s: is of a version that logs at level info, whatever is set",
+			 k->name);
+	return NULL;
+}
+
 /* Whoever asked hears of it. */
 static const char *hand_on(struct operation *o, int error, const char *text,
 			   const struct keeper_message *m, int *fd)
@@ -227,6 +236,8 @@ static const char *hand_on(struct operation *o, int error, const char *text,
 			    .fd = fd,
 			    .message = m };
 
+	if (a.type == KEEPER_LOG)
+		return told_level(k, m);
 	return a.type == KEEPER_LIST ? listed(k, m)
 				     : k->set->handlers->answered(k->set->userdata, k, &a);
 }

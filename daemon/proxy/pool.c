@@ -197,6 +197,14 @@ void pool_limits_changed(struct pool *ks, uint32_t uid, const char *session)
 			k->settings_at = 0;
 }
 
+void pool_log_level_changed(struct pool *ks)
+{
+	struct proxy *k;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+		proxy_tell_log_level(k);
+}
+
 void pool_session_is_over(struct pool *ks, uint32_t uid, const char *session)
 {
 	struct proxy *k;

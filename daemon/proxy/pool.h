@@ -138,6 +138,8 @@ int pool_new(struct pool **ret, struct event_base *base, struct offload *offload
 void pool_settings_changed(struct pool *ks);
 /* The same of one tenant's limits. */
 void pool_limits_changed(struct pool *ks, uint32_t uid, const char *session);
+/* log_level() is another one: keepers follow. */
+void pool_log_level_changed(struct pool *ks);
 /* Answers all operations with -ESHUTDOWN and takes no more. */
 void pool_stop(struct pool *ks);
 /* Leaves the processes alone. Nobody may hold a proxy any more. */

@@ -236,8 +236,11 @@ static const char *send_plain(struct proxy *k, enum keeper_type type)
 {
 	struct keeper_message m = { .type = type, .operation = ++k->set->next_operation };
 
-	if (type == KEEPER_HELLO)
+	if (type == KEEPER_HELLO) {
 		m.hello.versions = keeper_versions;
+		m.hello.log_level = (uint32_t)log_level() + 1;
+		k->log_level = log_level();
+	}
 	k->list_operation = m.operation;
 	return link_send(k->link, &m) < 0 ? "it does not read, its socket is full" : NULL;
 }
@@ -296,6 +299,18 @@ static const char *on_welcome(struct proxy *k, const struct keeper_message *m)
 	k->phase = PHASE_LISTING;
 	k->set->handlers->list_begins(k->set->userdata, k);
 	return send_plain(k, KEEPER_LIST);
+}
+
+void proxy_tell_log_level(struct proxy *k)
+{
+	const struct keeper_message m = { .type = KEEPER_LOG, .log.level = (uint32_t)log_level() };
+
+	if (k->phase != PHASE_READY || k->log_level == log_level())
+		return;
+	if (proxy_request(k, &m, -1, 0, NULL) == 0)
+		k->log_level = log_level();
+	else
+		log_warning("keeper %s: cannot be told how much it is to log", k->name);
 }
 
 bool proxy_is_idle(const struct proxy *k)
@@ -390,6 +405,7 @@ static const char *on_listing(struct proxy *k, const struct keeper_message *m)
 	log_info("keeper %s: ready, pid %d, version %" PRIu32 ", %" PRIu32 " regions", k->name,
 		 k->pid, k->welcome.version, k->note.regions);
 	proxy_refresh_quirks(k);
+	proxy_tell_log_level(k);
 	proxy_flush(k);
 	return NULL;
 }

@@ -90,6 +90,7 @@ struct proxy {
 	struct event *flush;	/* what is unsent is sent, when nothing else is to be done */
 	unsigned int attempt;
 	uint32_t attempts; /* connections begun since it was ready */
+	int log_level;	   /* that it was told last on this connection; while it is ready */
 	uint64_t list_operation;
 	bool listing; /* again, while it is ready */
 	bool stale;   /* and it has to list once more after that */
@@ -163,6 +164,8 @@ void proxy_remove(struct proxy *k, int error, const char *format, ...)
  * cannot be done.
  */
 bool proxy_retire(struct proxy *k);
+/* One that is ready logs what this daemon does, log_level(), from now on. */
+void proxy_tell_log_level(struct proxy *k);
 /* Nobody has anything in it, and nothing is asked of it. */
 bool proxy_is_idle(const struct proxy *k);
 /* Its process has. False also where nobody can tell. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-log-control.c - org.freedesktop.LogControl1: who may read it, who may set it, what is
- * refused, and that lines follow.
+ * refused, and that lines follow, the keepers' too.
  */
+#include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -33,6 +35,57 @@ static void set(sd_bus *b, const char *property, const char *value, const char *
 	dot = error.name ? strrchr(error.name, '.') : NULL;
 	check_text(dot ? dot + 1 : "", wanted);
 	sd_bus_error_free(&error);
+}
+
+/* A region comes and goes; whether the keeper, which says so at level info, has said it. */
+static void release_one(sd_bus *b, bool is_said)
+{
+	int fd = make_memfd(4096);
+	struct reply r, ignored;
+	char line[48];
+
+	check(register_region(b, fd, 0, 0, "rw", &r, 0));
+	snprintf(line, sizeof(line), "region %llu: gone", (unsigned long long)r.id);
+	check(call_region(b, r.id, "Release", &ignored));
+	if (is_said)
+		until(world_log_contains(&world, line));
+	else
+		check(!world_log_contains(&world, line));
+	close(fd);
+}
+
+/* One keeper throughout, which the first region keeps. */
+static void test_keepers(sd_bus *b)
+{
+	struct reply kept, old, ignored;
+	int fd = make_memfd(4096);
+
+	set(b, "LogLevel", "notice", "");
+	check(register_region(b, fd, 0, 0, "rw", &kept, 1, "detached", "b", 1));
+	release_one(b, false); /* it was told when it was greeted */
+	set(b, "LogLevel", "info", "");
+	release_one(b, true);
+	set(b, "LogLevel", "warning", "");
+	release_one(b, false);
+	world_write_settings(&world, "[daemon]\nlog_level = info\n");
+	check(finish_call(b, new_manager_call(b, "Reload"), &ignored));
+	release_one(b, true);
+	/* the next daemon has a level of its own */
+	world_write_settings(&world, "[daemon]\nlog_level = notice\n");
+	disconnect(b);
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	b = connect_client(&world);
+	release_one(b, false);
+	/* one that does not know of levels is driven as before */
+	check(register_region(b, fd, 0, 0, "rw", &old, 2, "session", "s", "form-same", "detached",
+			      "b", 1));
+	set(b, "LogLevel", "debug", "");
+	until(world_log_contains(&world, "logs at level info, whatever is set"));
+	check(call_region(b, old.id, "Release", &ignored));
+	check(call_region(b, kept.id, "Release", &ignored));
+	disconnect(b);
+	close(fd);
 }
 
 int main(void)
@@ -66,7 +119,7 @@ int main(void)
 	set(b, "LogLevel", "err", "");
 	check(finish_call(b, new_manager_call(b, "Reload"), &r));
 	check(world_log_contains(&world, "settings read again"));
-	disconnect(b);
+	test_keepers(b);
 	world_end(&world);
 	return 0;
 }

@@ -37,7 +37,7 @@ static void check_daemon(const uint8_t *data, size_t size)
 	}
 	assert(greeted == (m.type != KEEPER_HELLO));
 	assert(n_fds == (m.type == KEEPER_REGISTER));
-	assert(m.region || m.type == KEEPER_HELLO || m.type == KEEPER_LIST);
+	assert(m.region || m.type == KEEPER_HELLO || m.type == KEEPER_LIST || m.type == KEEPER_LOG);
 	if (m.type == KEEPER_REGISTER)
 		assert(m.info.access < _REGION_ACCESS_MAX && m.info.policy < _REGION_POLICY_MAX &&
 		       m.info.detached < 2 && m.info.warm < 2);

@@ -185,6 +185,10 @@ static const struct {
 	  M(.type = KEEPER_CANCEL, .region = 1, .progress.operation = 7), 0, 1, false },
 	{ "giving up of no region", M(.type = KEEPER_CANCEL, .progress.operation = 7), 0, 0,
 	  false },
+	{ "a log level", M(.type = KEEPER_LOG, .log.level = LOG_DEBUG), 0, 0, true },
+	{ "an unknown log level", M(.type = KEEPER_LOG, .log.level = LOG_DEBUG + 1), 0, 0, false },
+	{ "a huge log level", M(.type = KEEPER_LOG, .log.level = UINT32_MAX), 0, 0, false },
+	{ "half a log level", M(.type = KEEPER_LOG), KEEPER_HEADER_SIZE + 4, 0, false },
 	{ "file", M(.type = KEEPER_FILE, .region = 1), 0, 0, true },
 	{ "import", M(.type = KEEPER_IMPORT, .region = 1), 0, 0, true },
 	{ "import of no region", M(.type = KEEPER_IMPORT), 0, 0, false },
@@ -370,6 +374,21 @@ static void test_versions(void)
 		close(fd);
 		turn();
 	}
+}
+
+static void test_level_of_greeting(void)
+{
+	struct keeper_message m = { .type = KEEPER_HELLO, .hello.versions = keeper_versions },
+			      taken;
+
+	m.hello.log_level = LOG_DEBUG + 1;
+	assert(!session_check(&m, keeper_packet_size(m.type), 0, false, &taken));
+	assert(taken.hello.log_level == LOG_DEBUG + 1);
+	/* of a daemon from before there were levels */
+	assert(!session_check(&m, keeper_packet_min(m.type), 0, false, &taken));
+	assert(taken.hello.log_level == 0);
+	m.hello.log_level = LOG_DEBUG + 2;
+	assert(session_check(&m, keeper_packet_size(m.type), 0, false, &taken));
 }
 
 /*
@@ -598,6 +617,7 @@ int main(void)
 	test_table();
 	test_greeting();
 	test_versions();
+	test_level_of_greeting();
 	test_unknown_request();
 	test_longer_packet();
 	test_replacement();
