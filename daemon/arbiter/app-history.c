@@ -28,6 +28,8 @@ static void add(struct app *a, const struct region *r, struct region_entry *e,
 {
 	uint64_t number;
 
+	if (e->removed) /* what is cleared up then is nothing that happened to it */
+		return;
 	event->real_usec = now_realtime_usec();
 	event->monotonic_usec = now_monotonic_usec();
 	number = history_add(a->history, e->history, event);
@@ -259,6 +261,7 @@ static void note_effect(struct app *a, const struct region *r, struct region_ent
 		h.end = e->end;
 		set_text(&h, e->end_text);
 		add(a, r, e, &h);
+		e->removed = true;
 		break;
 	default:
 		break;

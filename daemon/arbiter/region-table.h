@@ -136,6 +136,7 @@ struct region_entry {
 	uint32_t unanswered_pids[UNANSWERED_PIDS]; /* of local holders, the first of them */
 	uint64_t waited_usec; /* whoever asked for that revocation; HISTORY_NO_DELAY: not known */
 	bool was_degraded;
+	bool removed; /* the last that is noted of it */
 	char degraded_told[HISTORY_TEXT_MAX];
 	uint8_t end;			 /* enum region_end: why it ends, once it does */
 	char end_text[HISTORY_TEXT_MAX]; /* more about that, or "" */

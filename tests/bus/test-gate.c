@@ -204,6 +204,7 @@ static void test_unasked(int fd)
 /* Who has the file open since before could not be found out: nobody is accused of it. */
 static void test_untold(int fd)
 {
+	char command[64], out[4000];
 	struct reply region, r;
 
 	make_it("cannot-tell", true);
@@ -213,6 +214,17 @@ static void test_untold(int fd)
 			      "pre-content"));
 	check(has_property(region.id, "Degraded", "more descriptors are open"));
 	check(call_region(owner, region.id, "Release", &r));
+	make_it("cannot-tell", false);
+	/* found out later; that this ends with the region is nothing that happened to it */
+	check(register_region(owner, fd, 0, 4 * MIB, "rw", &region, 1, "arbitration", "s",
+			      "pre-content"));
+	make_it("cannot-tell", true);
+	tell_gate("end\n");
+	until(has_property(region.id, "Degraded", "more descriptors are open"));
+	check(call_region(owner, region.id, "Release", &r));
+	snprintf(command, sizeof(command), "history %" PRIu64 " --no-legend", region.id);
+	check(world_ctl(&world, command, out, sizeof(out)) == 0 && strstr(out, " removed: "));
+	check(strstr(out, " degraded: ") && !strstr(out, " sound"));
 	check(fchmod(fd, 0600) == 0);
 	make_it("cannot-tell", false);
 }
