@@ -217,16 +217,39 @@ static void draw_region(struct picture *p, const struct rdmareg_history_event *a
 	p->y += LANE;
 }
 
+/* "Region 7, revocation 3: truncate of 4K at 0" */
+static void name_it(const struct rdmareg_history_event *asked, char *out, size_t size)
+{
+	char a[FORMAT_BYTES], b[FORMAT_BYTES];
+
+	snprintf(out, size, "Region %" PRIu64 ", revocation %" PRIu64 ": %s of %s at %s",
+		 asked->region, asked->revocation, rdmareg_cause_name(asked->cause),
+		 format_size(a, asked->length), format_size(b, asked->offset));
+}
+
+/* What a browser shows, and a screen reader says, of the whole. */
+static void print_title(const struct rdmareg_history_event *asked)
+{
+	char line[160];
+
+	name_it(asked, line, sizeof(line));
+	printf("<title>");
+	print_text(line, TITLE_MAX);
+	if (*asked->path) {
+		printf(", of ");
+		print_text(asked->path, TITLE_MAX);
+	}
+	printf("</title>\n");
+}
+
 static void draw_title(const struct rdmareg_history_event *asked)
 {
-	char line[512], a[FORMAT_BYTES], b[FORMAT_BYTES], when[48];
 	time_t second = (time_t)(asked->real_usec / 1000000);
+	char line[512], when[48];
 	struct tm tm;
 
 	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", localtime_r(&second, &tm));
-	snprintf(line, sizeof(line), "Region %" PRIu64 ", revocation %" PRIu64 ": %s of %s at %s",
-		 asked->region, asked->revocation, rdmareg_cause_name(asked->cause),
-		 format_size(a, asked->length), format_size(b, asked->offset));
+	name_it(asked, line, sizeof(line));
 	print_at(16, 28, " font-size=\"17\" font-weight=\"bold\"", line, TITLE_MAX);
 	snprintf(line, sizeof(line), "%s.%03u  %s%s%s", when,
 		 (unsigned int)(asked->real_usec / 1000 % 1000), asked->path,
@@ -273,8 +296,9 @@ void history_draw(const struct history *h, const struct rdmareg_history_event *a
 	p.whole_usec = last + last / 8 + 1;
 	height = TOP + lanes * LANE + 54;
 	printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
-	       "viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n",
+	       "viewBox=\"0 0 %d %d\" role=\"img\" font-family=\"sans-serif\" font-size=\"12\">\n",
 	       WIDTH, height, WIDTH, height);
+	print_title(asked);
 	printf("<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n", WIDTH, height);
 	draw_title(asked);
 	draw_axis(&p, TOP + lanes * LANE, grace);

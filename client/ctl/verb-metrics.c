@@ -32,7 +32,7 @@ static const struct option_spec specs[] = {
 	{ "openmetrics", ARG_FLAG, offsetof(struct options, openmetrics), NULL,
 	  "in OpenMetrics' form, not Prometheus' text format" },
 	{ "output", ARG_TEXT, offsetof(struct options, output), "FILE",
-	  "replace this file as a whole; remove it on failure" },
+	  "replace this file as a whole, in a folder that exists; remove it on failure" },
 	{ "socket", ARG_TEXT, offsetof(struct options, socket), "PATH",
 	  "rdmaregd's socket (" SOCKET ")" },
 	{ NULL },
@@ -128,7 +128,14 @@ static int write_file(FILE *from, const char *path)
 	fd = mkostemp(new, O_CLOEXEC);
 	to = fd < 0 ? NULL : fdopen(fd, "we");
 	if (!to) {
-		status = ctl_error(EXIT_FAILED, "%s: %s", new, strerror(errno));
+		status =
+			fd < 0 && errno == ENOENT
+				? ctl_error(
+					  EXIT_FAILED,
+					  "--output %s: its folder does not exist; make it, or install what "
+					  "reads it (Debian: prometheus-node-exporter)",
+					  path)
+				: ctl_error(EXIT_FAILED, "%s: %s", new, strerror(errno));
 		if (fd >= 0) {
 			close(fd);
 			unlink(new);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * verb-register.c - make files reachable. A region is detached: it outlives this process, since a
- * command has nothing to stay for. When the ticket that was asked for cannot be had, the region
+ * command has nothing to stay for. A name is printed in the form that other verbs take. When the ticket that was asked for cannot be had, the region
  * is released again: all or nothing.
  */
 #include <errno.h>
@@ -73,6 +73,10 @@ static void print(const struct ctl *ctl, struct rdmareg_region *region, const ch
 		return;
 	}
 	printf("region      %" PRIu64 "\n", info.id);
+	if (*info.name && info.uid == getuid())
+		printf("name        %s/%s\n", info.session, info.name);
+	else if (*info.name)
+		printf("name        %" PRIu32 ":%s/%s\n", info.uid, info.session, info.name);
 	/* allowed, and seldom meant: peers reach what the file has */
 	if (info.valid_length < info.length)
 		printf("valid       %s of %s: the file has no more now\n",

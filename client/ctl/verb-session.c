@@ -59,8 +59,12 @@ static int print(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const char *n
 	return EXIT_OK;
 }
 
-/* After it was changed. Who may change another's session may still not see it: what is known, then. */
-static int print_changed(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const char *name)
+/*
+ * After it was changed. Who may change another's session may still not see it: what is known, then.
+ * @memory_bytes: that was asked for; 0: none was.
+ */
+static int print_changed(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const char *name,
+			 uint64_t memory_bytes)
 {
 	struct rdmareg_session_info info = { .size = sizeof(info) };
 	int r = rdmareg_session_get(c, uid, name, &info);
@@ -75,6 +79,12 @@ static int print_changed(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const
 	} else {
 		return ctl_failed(r);
 	}
+	if (r >= 0 && memory_bytes && memory_bytes != RDMAREG_BYTES_DEFAULT &&
+	    !info.max_memory_bytes)
+		ctl_error(
+			EXIT_OK,
+			"--max-memory is kept in mind, but limits nothing: keepers are not started by "
+			"systemd, which would see to it; see spawn in rdmaregd.conf(5)");
 	table_show(ctl, o);
 	return EXIT_OK;
 }
@@ -104,7 +114,8 @@ static int create(struct ctl *ctl, const void *options, char **arguments, int n)
 		return r;
 	o.limits.size = sizeof(o.limits);
 	r = rdmareg_session_create(c, uid, arguments[0], &o.limits);
-	return r < 0 ? ctl_failed(r) : print_changed(ctl, c, uid, arguments[0]);
+	return r < 0 ? ctl_failed(r)
+		     : print_changed(ctl, c, uid, arguments[0], o.limits.memory_bytes);
 }
 
 static int set(struct ctl *ctl, const void *options, char **arguments, int n)
@@ -125,7 +136,8 @@ static int set(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (r)
 		return r;
 	r = rdmareg_session_set_limits(c, uid, arguments[0], &o.limits);
-	return r < 0 ? ctl_failed(r) : print_changed(ctl, c, uid, arguments[0]);
+	return r < 0 ? ctl_failed(r)
+		     : print_changed(ctl, c, uid, arguments[0], o.limits.memory_bytes);
 }
 
 struct named_options {
@@ -162,7 +174,7 @@ static int drain(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (r)
 		return r;
 	r = rdmareg_session_drain(c, uid, arguments[0]);
-	return r < 0 ? ctl_failed(r) : print_changed(ctl, c, uid, arguments[0]);
+	return r < 0 ? ctl_failed(r) : print_changed(ctl, c, uid, arguments[0], 0);
 }
 
 struct list_options {

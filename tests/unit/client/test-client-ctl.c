@@ -436,6 +436,7 @@ static void test_history(void)
 	assert(says("\"comm\":\"dd<b>\"") && says("\"forced\":true"));
 	assert(run_ctl("history 7 --revocation 4 --no-legend") == 3 && !says("asked"));
 	assert(run_ctl("history 7 --svg") == 0 && says("<svg xmlns=") && says("dd&lt;b&gt;"));
+	assert(says("<title>Region 7, revocation 3: truncate of 4K at 0, of /data/a</title>"));
 	assert(says("no answer in 100ms") && says("</svg>\n"));
 	/* a file whose path could be a session and a name */
 	snprintf(folder, sizeof(folder), "history-%d", (int)getpid());
@@ -592,6 +593,7 @@ static void test_names(void)
 	assert(run_ctl("register /proc/self/exe --access r --session job.7 --name model") == 0);
 	assert(strstr(mock_said(), " session=job.7") && strstr(mock_said(), " name=model") &&
 	       !strstr(mock_said(), " uid="));
+	assert(says("\nname        job.7/model\n")); /* as other verbs take it */
 	assert(run_ctl("show job.7/model --json") == 0 && says("\"name\":\"model\""));
 	snprintf(line, sizeof(line), "export %u:job.7/model", (unsigned int)getuid());
 	assert(run_ctl(line) == 0 && says("rdmareg://"));
