@@ -24,6 +24,7 @@
 #include "util/text.h"
 
 #define RELOADS_MAX 16 /* under way */
+#define SILENT "files that this user passed before, or settings that were to be read, do not answer"
 
 struct reload {
 	struct offload_task task;
@@ -163,10 +164,8 @@ int app_reload(void *userdata, struct call *call, struct failure *ret)
 			"%d reloads are under way, which is the most there can be; try again",
 			RELOADS_MAX);
 	if (r == -EBUSY)
-		return failure_set(
-			ret, RDMAREG_ERROR_FAILED,
-			"the settings cannot be read: files that this user passed before, or settings that were "
-			"to be read, do not answer");
+		return failure_set(ret, RDMAREG_ERROR_FAILED,
+				   "the settings cannot be read: " SILENT);
 	return r < 0 ? failure_from_errno(ret, "reading the settings", r, "") : 0;
 }
 
@@ -176,5 +175,5 @@ void app_reload_by_signal(struct app *a)
 
 	a->reload_due = r == -EAGAIN;
 	if (r < 0 && !a->reload_due)
-		log_error("settings stay as they were: they cannot be read: %s", strerror(-r));
+		refuse(a, NULL, r == -EBUSY ? SILENT : strerror(-r));
 }
