@@ -6,8 +6,12 @@
  *
  * What always holds: only a local holder is skipped, and only while it is frozen; it loses nothing
  * but the time to answer. What the keeper does to the range, and when it is settled, is the same. A
- * client is among the watched exactly while its number of a watch is not 0.
+ * client is among the watched exactly while its number of a watch is not 0. Each look costs the loop
+ * some reads of /proc and of cgroups' files, which the client's user pays; who has no time left is
+ * waited for like one that merely does not answer.
  */
+#include <errno.h>
+#include <event2/event.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -16,24 +20,32 @@
 #include "util/log.h"
 #include "util/process.h"
 
-/* Of one region, and of one client: each costs the loop some reads of /proc and of cgroups' files. */
+/* Holders of one region, and regions of one client, in one turn of the loop. */
 #define LOOKED_AT_MAX 64
-/* How often a client is looked at because its cgroup changed, until it is asked again. */
+/* How often a client is found not frozen because its cgroup changed, until it is asked again. */
 #define CHANGES_MAX 16
 
+/* It is not asked about this revocation again. */
 static void skip(struct app *a, uint64_t id, struct client *c)
 {
 	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = r ? region_table_find(a->table, id) : NULL;
+	struct join *j = e && e->owner != c ? region_entry_find_join(e, c) : NULL;
 	struct region_event event = { .type = REGION_HOLDER_ACKED,
 				      .kind = HOLDER_CLIENT,
 				      .holder = c->number };
 
-	/* as by an acknowledgement, the last holder that is skipped may end the wait */
-	if (!r || r->state != REGION_DRAINING ||
-	    !region_is_held_by(a->registry, r, HOLDER_CLIENT, c->number))
+	if (!r || r->state != REGION_DRAINING)
 		return;
 	event.revocation = r->revocation;
-	app_log(region_table_find(a->table, id)->keeper, LOG_NOTICE,
+	if (e->owner == c)
+		e->acknowledged = r->revocation;
+	else if (j)
+		j->acknowledged = r->revocation;
+	/* as by an acknowledgement, the last holder that is skipped may end the wait */
+	if (!region_is_held_by(a->registry, r, HOLDER_CLIENT, c->number))
+		return;
+	app_log(e->keeper, LOG_NOTICE,
 		"region %" PRIu64 ": revocation %" PRIu64 ": pid %" PRIu32
 		" is frozen and cannot answer: it is not waited for",
 		id, event.revocation, c->pid);
@@ -49,6 +61,7 @@ void app_forget_frozen(struct app *a, struct client *c)
 		return;
 	LIST_REMOVE(c, watched);
 	c->cgroup_watch = 0;
+	c->cgroup_more = false;
 	LIST_FOREACH(other, &a->watched, watched)
 		if (other->cgroup_watch == number)
 			return;
@@ -77,28 +90,73 @@ static bool is_awaited(const struct app *a, uint64_t id, uint64_t acknowledged)
 	return r && r->state == REGION_DRAINING && r->revocation != acknowledged;
 }
 
-/* Its cgroup has changed; false: that is not of interest any more. */
-static bool look_again(struct app *a, struct client *c)
+/* The first of its regions for which it is waited. */
+static size_t find_awaited(const struct app *a, const struct client *c,
+			   uint64_t ret[static LOOKED_AT_MAX])
 {
-	uint64_t asked[LOOKED_AT_MAX];
 	const struct region_entry *e;
 	const struct join *j;
 	size_t n = 0;
 
-	LIST_FOREACH(e, &c->regions, of_owner)
-		if (n < LOOKED_AT_MAX && is_awaited(a, e->id, e->acknowledged))
-			asked[n++] = e->id;
-	LIST_FOREACH(j, &c->joins, of_client)
-		if (n < LOOKED_AT_MAX && is_awaited(a, j->region, j->acknowledged))
-			asked[n++] = j->region;
+	LIST_FOREACH(e, &c->regions, of_owner) {
+		if (n == LOOKED_AT_MAX)
+			return n;
+		if (is_awaited(a, e->id, e->acknowledged))
+			ret[n++] = e->id;
+	}
+	LIST_FOREACH(j, &c->joins, of_client) {
+		if (n == LOOKED_AT_MAX)
+			return n;
+		if (is_awaited(a, j->region, j->acknowledged))
+			ret[n++] = j->region;
+	}
+	return n;
+}
+
+/* Its cgroup has changed; false: that is not of interest any more. */
+static bool look_again(struct app *a, struct client *c)
+{
+	uint64_t asked[LOOKED_AT_MAX];
+	size_t n = find_awaited(a, c, asked);
+
 	if (!n || !c->cgroup_looks)
 		return false;
-	c->cgroup_looks--;
-	if (!process_is_frozen((pid_t)c->pid, c->began))
+	if (!process_is_frozen((pid_t)c->pid, c->began)) {
+		c->cgroup_looks--;
 		return true;
+	}
 	for (size_t i = 0; i < n; i++)
 		skip(a, asked[i], c);
-	return false;
+	if (n < LOOKED_AT_MAX)
+		return false;
+	c->cgroup_more = true;
+	event_active(a->frozen_more, 0, 0);
+	return true;
+}
+
+static void look_charged(struct app *a, struct client *c)
+{
+	struct time_span began = time_span_begin();
+	bool goes_on = client_has_time(c) && look_again(a, c);
+
+	client_charge(c, &began);
+	if (!goes_on)
+		app_forget_frozen(a, c);
+}
+
+static void on_more(evutil_socket_t fd, short what, void *userdata)
+{
+	struct app *a = userdata;
+	struct client *c, *next;
+
+	(void)fd, (void)what;
+	for (c = LIST_FIRST(&a->watched); c; c = next) {
+		next = LIST_NEXT(c, watched);
+		if (!c->cgroup_more)
+			continue;
+		c->cgroup_more = false;
+		look_charged(a, c);
+	}
 }
 
 static void on_changed(void *userdata, int number)
@@ -109,15 +167,18 @@ static void on_changed(void *userdata, int number)
 	/* a step frees no client: the bus tells that one is gone in a turn of its own */
 	for (c = LIST_FIRST(&a->watched); c; c = next) {
 		next = LIST_NEXT(c, watched);
-		if ((number == CGROUP_WATCH_ALL || c->cgroup_watch == number) && !look_again(a, c))
-			app_forget_frozen(a, c);
+		if (number == CGROUP_WATCH_ALL || c->cgroup_watch == number)
+			look_charged(a, c);
 	}
 }
 
 void app_watch_frozen(struct app *a)
 {
-	int r = cgroup_watch_new(&a->cgroups, loop_base(a->loop), on_changed, a);
+	int r = -ENOMEM;
 
+	a->frozen_more = event_new(loop_base(a->loop), -1, 0, on_more, a);
+	if (a->frozen_more)
+		r = cgroup_watch_new(&a->cgroups, loop_base(a->loop), on_changed, a);
 	if (r < 0)
 		log_warning(
 			"holders that are frozen after they were asked are waited for: inotify: %s",
@@ -142,11 +203,16 @@ void app_skip_frozen(struct app *a, uint64_t region)
 		if (n < LOOKED_AT_MAX)
 			asked[n++] = j->client;
 	for (size_t i = 0; i < n; i++) {
+		struct time_span began = time_span_begin();
+
+		if (!client_has_time(asked[i]))
+			continue;
 		/* first, so that no change is missed */
 		watch(a, asked[i]);
 		r = registry_find(a->registry, region);
 		if (r && r->revocation == revocation &&
 		    process_is_frozen((pid_t)asked[i]->pid, asked[i]->began))
 			skip(a, region, asked[i]);
+		client_charge(asked[i], &began);
 	}
 }

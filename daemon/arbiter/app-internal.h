@@ -106,6 +106,7 @@ struct app {
 	struct slices *slices;
 	struct cgroup_watch *cgroups; /* NULL: the kernel has none for us */
 	LIST_HEAD(, client) watched;  /* whose cgroups they are */
+	struct event *frozen_more;    /* some of them have more regions than were looked at */
 	uint64_t last_job;
 	LIST_HEAD(, dax_grant) dax_grants;
 	struct jobs jobs; /* that can be seen, by number */

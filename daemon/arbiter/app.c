@@ -375,6 +375,8 @@ struct app *app_free(struct app *a)
 	if (a->status)
 		event_free(a->status);
 	cgroup_watch_free(a->cgroups);
+	if (a->frozen_more)
+		event_free(a->frozen_more);
 	app_free_takers(a);
 	app_free_metrics(a);
 	spawner_unwatch(a->options->spawner);

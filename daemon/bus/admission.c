@@ -10,6 +10,9 @@
  * on. A call of an object whose path is longer than any of ours is charged and refused, before
  * sd-bus looks for each of the path's prefixes, of which there can be 32,000.
  *
+ * What the daemon does because of a user's connections is charged in the same way, by whoever does
+ * it: client_charge().
+ *
  * Root is not limited. Calls that let go of something are refused last: they have as much as can be
  * saved a second time, to themselves.
  */
@@ -38,6 +41,18 @@ static bool lets_go(sd_bus_message *m)
 		if (member && !strcmp(member, members[i]))
 			return true;
 	return false;
+}
+
+bool client_has_time(struct client *c)
+{
+	time_share_pay_back(&c->user->time);
+	return c->uid == 0 || c->user->time.credit_usec > 0;
+}
+
+void client_charge(struct client *c, const struct time_span *began)
+{
+	if (c->uid != 0)
+		time_share_charge(&c->user->time, began);
 }
 
 static int refuse_stranger(struct bus *b, sd_bus_message *m, const char *sender)

@@ -33,6 +33,7 @@
 #include "counters.h"
 #include "history/history.h"
 #include "keeper-state.h"
+#include "util/time-share.h"
 
 struct bus;
 struct event_base;
@@ -107,6 +108,7 @@ struct client {
 	struct client_user *user;
 	int cgroup_watch;	    /* the application's: of its cgroup; 0: none, */
 	uint32_t cgroup_looks;	    /* how often it is still looked at, */
+	bool cgroup_more;	    /* and for some of its regions in a later turn, */
 	LIST_ENTRY(client) watched; /* among those that are */
 	uint32_t jobs;		    /* the application's, running and over */
 	uint32_t joined;	    /* how many @joins there are */
@@ -607,6 +609,12 @@ int bus_settle(struct bus *b);
 int bus_acquire_name(struct bus *b);
 /* Its process, for people: as it was a second ago at the most, or when it was last seen. */
 const struct asker *client_asker(struct client *c);
+/*
+ * What is done because of a client, and not in a call of it, is charged to its user nevertheless.
+ * False: that one has no time left; root always has.
+ */
+bool client_has_time(struct client *c);
+void client_charge(struct client *c, const struct time_span *began);
 /* How many joins all clients of this one's uid have, and one more or less of them. */
 uint32_t client_user_joins(const struct client *c);
 void client_count_join(struct client *c, int32_t more);

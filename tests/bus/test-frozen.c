@@ -16,6 +16,10 @@
 #include "harness.h"
 
 #define LONG UINT64_C(10000000)
+#define NOBODY 65534
+#define MANY 150 /* more than are looked at in a turn */
+#define CROWD 40
+#define SHARED 8
 
 static struct world world;
 static sd_bus *admin;
@@ -66,8 +70,8 @@ static bool make_cgroup(void)
 	return false;
 }
 
-/* A process that registers a region, and then does nothing any more. */
-static pid_t begin_holder(uint64_t *ret_id)
+/* A process that registers regions, and then does nothing any more. */
+static pid_t begin_holder_of(size_t n, uint64_t *ret_ids)
 {
 	int ends[2];
 	pid_t pid;
@@ -80,16 +84,24 @@ static pid_t begin_holder(uint64_t *ret_id)
 		int fd = make_memfd(8192);
 		struct reply r;
 
-		check(register_region(b, fd, 0, 0, "rw", &r, 2, "detached", "b", 1, "grace_usec",
-				      "t", LONG));
-		check(write(ends[1], &r.id, sizeof(r.id)) == sizeof(r.id));
+		for (size_t i = 0; i < n; i++) {
+			check(register_region(b, fd, 0, 0, "rw", &r, 2, "detached", "b", 1,
+					      "grace_usec", "t", LONG));
+			check(write(ends[1], &r.id, sizeof(r.id)) == sizeof(r.id));
+		}
 		for (;;)
 			pause();
 	}
 	close(ends[1]);
-	check(read(ends[0], ret_id, sizeof(*ret_id)) == sizeof(*ret_id));
+	for (size_t i = 0; i < n; i++)
+		check(read(ends[0], &ret_ids[i], sizeof(*ret_ids)) == sizeof(*ret_ids));
 	close(ends[0]);
 	return pid;
+}
+
+static pid_t begin_holder(uint64_t *ret_id)
+{
+	return begin_holder_of(1, ret_id);
 }
 
 static void end_holder(pid_t pid)
@@ -217,6 +229,68 @@ static void test_thawed(void)
 	end_holder(holder);
 }
 
+/* Of as many regions as one may have; one that was asked before them shows that no grace is over. */
+static void test_many(void)
+{
+	static struct later asked[MANY];
+	uint64_t id[MANY], other;
+	pid_t holder = begin_holder_of(MANY, id), silent = begin_holder(&other);
+	struct later first;
+	struct reply r;
+
+	move(holder, "cgroup.procs");
+	release(other, &first);
+	for (size_t i = 0; i < MANY; i++)
+		release(id[i], &asked[i]);
+	for (size_t i = 0; i < MANY; i++)
+		until(is_draining(id[i]));
+	freeze(true);
+	for (size_t i = 0; i < MANY; i++)
+		check_done(&asked[i]);
+	check(still_waits(admin, &first));
+	check(call_region_number(admin, other, "ReleaseWithin", 0, &r));
+	check_done(&first);
+	freeze(false);
+	end_holder(holder);
+	end_holder(silent);
+}
+
+/*
+ * A user whose connections hold regions in a crowd, none of which does anything: root has the
+ * regions synced all the time, and the looks at the crowd are charged to that user.
+ */
+static void test_charged(void)
+{
+	sd_bus *crowd[CROWD], *owner = connect_as(&world, NOBODY);
+	struct later sync[SHARED];
+	struct reply region[SHARED], r = { 0 };
+	int fd = make_memfd(8192);
+
+	for (size_t n = 0; n < SHARED; n++)
+		check(register_region(owner, fd, 0, 0, "rw", &region[n], 1, "grace_usec", "t",
+				      UINT64_C(1000)));
+	for (size_t i = 0; i < CROWD; i++) {
+		crowd[i] = connect_as(&world, NOBODY);
+		for (size_t n = 0; n < SHARED; n++)
+			check(call_region(crowd[i], region[n].id, "Join", &r));
+	}
+	do {
+		for (size_t n = 0; n < SHARED; n++) {
+			sd_bus_message *m = new_region_call(admin, region[n].id, "Sync");
+
+			add_options(m, 0);
+			send_later(admin, m, &sync[n]);
+		}
+		for (size_t n = 0; n < SHARED; n++)
+			await_answer(admin, &sync[n]);
+	} while (call_region(owner, region[0].id, "Join", &r));
+	expect_error(&r, "LimitExceeded", "of rdmaregd's time");
+	for (size_t i = 0; i < CROWD; i++)
+		disconnect(crowd[i]);
+	disconnect(owner);
+	close(fd);
+}
+
 int main(void)
 {
 	if (geteuid() != 0 || !make_cgroup())
@@ -226,6 +300,8 @@ int main(void)
 	test_before();
 	test_meanwhile();
 	test_thawed();
+	test_many();
+	test_charged();
 	until(rmdir(cgroup) == 0);
 	disconnect(admin);
 	world_end(&world);
