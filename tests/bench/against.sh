@@ -62,7 +62,7 @@ measure() { # REVISION PAIRS NAME...
 		bash /bench/compare.sh "$2" "${figures[@]}" </dev/null 2>&1 | tr -d '\r' | tee "$logs/bench-compare.log" |
 		sed -un 's/^\(pair .*\)$/      \1/p' || true
 	[[ " ${*:3} " != *" P8 "* ]] || on_this_machine "$2"
-	python3 -B "$top/tests/bench/compare.py" "$1 ($(git -C "$top" log -1 --format=%h "$sha"))" \
+	"$top/tests/bench/compare.py" "$1 ($(git -C "$top" log -1 --format=%h "$sha"))" \
 		"this tree ($(git -C "$top" describe --always --dirty))" "$out" || status=$?
 	exit $status
 }

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """compare.py OLD NEW DIR | --check - what differs between two revisions, beyond the noise: the end of ./run bench --compare.
 
@@ -18,29 +18,20 @@ Exit status: 0 if no row is worse, 1 if one is, or failed on the new side alone;
 import math
 import pathlib
 import random
+import statistics
 import sys
+
+import numpy
+import scipy.stats
 
 SHARE_BY_CHANCE = 0.1
 LEAST = 1.01
 
 
 def rarity(ratios):
-    """How likely ratios so far from 1 are, on both sides together, if the sign of each logarithm is a coin's: the exact p of the signed-rank test."""
-    logs = sorted((abs(math.log(r)), r > 1) for r in ratios if r != 1)
-    n, ranks, i = len(logs), [], 0
-    while i < n:  # twice the rank, so that ties have whole numbers, too
-        j = i
-        while j < n and logs[j][0] - logs[i][0] < 1e-12:
-            j += 1
-        ranks += [i + j + 1] * (j - i)
-        i = j
-    above, total = sum(rank for rank, (_, up) in zip(ranks, logs) if up), sum(ranks)
-    ways = [1] + [0] * total  # of each sum of ranks
-    for rank in ranks:
-        for s in range(total, rank - 1, -1):
-            ways[s] += ways[s - rank]
-    far = min(above, total - above)
-    return min(1.0, 2 * sum(ways[:far + 1]) / 2 ** n)
+    """How likely ratios so far from 1 are, on both sides together, if the sign of each logarithm is a coin's."""
+    logs = [math.log(r) for r in ratios if r != 1]
+    return float(scipy.stats.wilcoxon(logs, method="exact").pvalue) if logs else 1.0
 
 
 def chosen(rarities):
@@ -48,13 +39,6 @@ def chosen(rarities):
     order = sorted(range(len(rarities)), key=lambda i: rarities[i])
     last = max((k for k, i in enumerate(order, 1) if rarities[i] <= SHARE_BY_CHANCE * k / len(order)), default=0)
     return set(order[:last])
-
-
-def quantile(values, q):
-    values = sorted(values)
-    place = (len(values) - 1) * q
-    below = int(place)
-    return values[below] + (place - below) * (values[min(below + 1, len(values) - 1)] - values[below])
 
 
 def read(folder):
@@ -103,12 +87,12 @@ def judge(rows, goals):
             said[key] = "only on the new side, or it failed on the old one"
         if both:
             ratios = [new / old for old, new in both]
-            judged.append((key, quantile([o for o, _ in both], 0.5), quantile([n for _, n in both], 0.5), ratios, rarity(ratios)))
+            judged.append((key, statistics.median(o for o, _ in both), statistics.median(n for _, n in both), ratios, rarity(ratios)))
         elif key not in said:
             said[key] = "no numbers: " + ", ".join(sorted({str(v) for pair in pairs for v in pair.values()}))
     differ = chosen([j[4] for j in judged])
-    differ = {i for i in differ if max(m := quantile(judged[i][3], 0.5), 1 / m) >= LEAST}
-    return [(*j, word_of(goals[j[0]], quantile(j[3], 0.5)) if i in differ else "") for i, j in enumerate(judged)], said
+    differ = {i for i in differ if max(m := statistics.median(judged[i][3]), 1 / m) >= LEAST}
+    return [(*j, word_of(goals[j[0]], statistics.median(j[3])) if i in differ else "") for i, j in enumerate(judged)], said
 
 
 def report(old, new, judged, said, pairs):
@@ -116,7 +100,8 @@ def report(old, new, judged, said, pairs):
     widest = max([len(": ".join(j[0])) for j in judged] + [len(": ".join(key)) for key in said] + [3])
     lines.append(f"{'row':{widest}}  {'old':>9}  {'new':>9}  new / old (quartiles)             p")
     for key, before, after, ratios, p, word in judged:
-        middle = f"{quantile(ratios, 0.5):.3g} ({quantile(ratios, 0.25):.3g} to {quantile(ratios, 0.75):.3g})"
+        low, half, high = numpy.quantile(ratios, (0.25, 0.5, 0.75))
+        middle = f"{half:.3g} ({low:.3g} to {high:.3g})"
         lines.append(f"{': '.join(key):{widest}}  {before:9.4g}  {after:9.4g}  {middle:30}  {p:.4f}  {word}".rstrip())
     lines += [f"{': '.join(key):{widest}}  {what}" for key, what in said.items()]
     count = [sum(j[5] == word for j in judged) for word in ("better", "WORSE", "differs", "")]
