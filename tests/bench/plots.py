@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 MADE = "made by tests/bench/table.py of tests/bench/rows.tsv"
 WIDTH, LABELS, RIGHT, LINE = 1000, 500, 20, 15
-COLOURS = {"reached": "#18794e", "**missed**": "#c2410c", "": "#475569"}
+COLOURS = {"reached": "#18794e", "**missed**": "#c2410c", "open": "#a16207", "": "#475569"}
 SERIES = ("#18794e", "#c2410c", "#1d4ed8", "#7e22ce", "#475569", "#a16207")
 OF_FAULT = re.compile(r"^(.*), F (\d+)$")
 STYLE = ("text{font:11px 'DejaVu Sans',Verdana,sans-serif;fill:#1f2937}.b{font-weight:bold}.e{text-anchor:end}.m{text-anchor:middle}"
@@ -85,8 +85,10 @@ def line(x1, y1, x2, y2, how):
 
 
 def mark(x, y, verdict, colour=None):
-    """A disk; a goal that was missed is a hollow square."""
-    colour = colour or COLOURS[verdict]
+    """A disk; a goal that was missed is a hollow square, one that is open a hollow diamond."""
+    colour = colour or COLOURS.get(verdict, COLOURS[""])
+    if verdict == "open":
+        return f'<path d="M{x - 5:.1f} {y:.1f}l5 -5l5 5l-5 5z" fill="#fff" stroke="{colour}" stroke-width="2"/>'
     if verdict == "**missed**":
         return f'<rect x="{x - 3.5:.1f}" y="{y - 3.5:.1f}" width="7" height="7" fill="#fff" stroke="{colour}" stroke-width="2"/>'
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>'
@@ -94,7 +96,7 @@ def mark(x, y, verdict, colour=None):
 
 def legend(y):
     parts, x = [], 10.0
-    for verdict, words in (("reached", "goal reached"), ("**missed**", "goal missed"), ("", "no goal")):
+    for verdict, words in (("reached", "goal reached"), ("**missed**", "goal missed"), ("open", "goal open"), ("", "no goal")):
         parts += [mark(x + 5, y - 4, verdict), text(x + 14, y, words)]
         x += 115
     parts += [f'<rect x="{x:.1f}" y="{y - 10:.1f}" width="24" height="12" fill="#dcfce7"/>', text(x + 30, y, "where the goal is"),
@@ -120,7 +122,7 @@ def dots_of_unit(unit, rows, verdict, top):
             parts.append(text(10, y, subject, "b"))
         for row in mine:
             y += LINE
-            goal, colour = goal_of(row), COLOURS[verdict(row)]
+            goal, colour = goal_of(row), COLOURS.get(verdict(row), COLOURS[""])
             if goal and goal[1] > 0:
                 ends = (x(low), x(goal[1])) if goal[0] == "<=" else (x(goal[1]), x(high))
                 parts.append(f'<rect x="{ends[0]:.1f}" y="{y - 10:.1f}" width="{ends[1] - ends[0]:.1f}" height="12" fill="#dcfce7"/>')
@@ -131,7 +133,7 @@ def dots_of_unit(unit, rows, verdict, top):
 
 
 def dots(title, rows, verdict):
-    """The picture of a figure, or None if it has no number that can be drawn. @verdict: of a row: "", "reached" or "**missed**"."""
+    """The picture of a figure, or None if it has no number that can be drawn. @verdict: of a row: "reached", "**missed**", "open" or something else."""
     rows = [r for r in rows if can_be_drawn(r) and not OF_FAULT.match(r[1])]
     if not rows:
         return None
@@ -179,7 +181,7 @@ def curves(title, rows, verdict):
     rows = [r for r in rows if can_be_drawn(r) and OF_FAULT.match(r[1])]
     if not rows:
         return None
-    parts, y = [text(10, 20, title, "b"), text(10, 40, "F: how many packets a fault takes longer. Short thick dashes: the goal. Hollow: missed.")], 46
+    parts, y = [text(10, 20, title, "b"), text(10, 40, "F: how many packets a fault takes longer. Short thick dashes: the goal. Hollow square: missed. Hollow diamond: open.")], 46
     for measure in dict.fromkeys(row[2] for row in rows):
         more, y = panel(measure, [r for r in rows if r[2] == measure], verdict, y + 32)
         parts += more
