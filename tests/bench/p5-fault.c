@@ -37,7 +37,7 @@
 #define LEARNING 4u /* rounds */
 #define LONG 120u   /* likewise, of a peer that is known for long: a twentieth is more than four */
 #define COUNTED 24u /* likewise: a multiple of all periods below */
-#define REPETITIONS 5u
+#define REPETITIONS 3u
 /* After a sync at least: the engine waits for 50 ms of quiet, and brings back what it does. */
 #define PAUSE_USEC 15e4
 
