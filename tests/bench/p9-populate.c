@@ -89,6 +89,9 @@ int main(int argc, char **argv)
 	snprintf(subject, sizeof(subject), "memfd, %d of %s MiB", count, argv[2]);
 	row_ratio(subject, "registered and warm / MADV_POPULATE_WRITE", &warm, &populate, "<= 1.2");
 	row_ratio(subject, "registered, not warm / MADV_POPULATE_WRITE", &cold, &populate, NULL);
+	samples_clear(&warm);
+	samples_clear(&cold);
+	samples_clear(&populate);
 	rdmareg_close(context);
 	return 0;
 }
