@@ -114,7 +114,7 @@ class World:
         lines = (self.logs / f"{log}.log").read_text(encoding="utf-8", errors="replace").splitlines()
         return lines[-1] if lines else "it says nothing"
 
-    def until(self, what, condition, seconds=30):
+    def until(self, what, condition, seconds=60):
         """Polls, with a bound."""
         end = min(time.monotonic() + seconds, self.end)
         while not condition():
