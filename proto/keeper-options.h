@@ -19,46 +19,48 @@
 #define KEEPER_UID_MAX (UINT32_MAX - 1)
 
 /* TEXT(member, name, default, help), NUMBER(type, member, name, least, most, default, help) */
-#define KEEPER_OPTIONS(TEXT, NUMBER)                                                             \
-	TEXT(session, "session", "default", "the tenant's session, 1 to 48 of [A-Za-z0-9_.-]")   \
-	TEXT(listen_address, "listen-address", "any", "a numeric address of an adapter, or any") \
-	TEXT(quirks_directory, "quirks-directory", "",                                           \
-	     "where findings of self-tests are kept; empty: nowhere")                            \
-	NUMBER(uint16_t, port, "port", 0, UINT16_MAX, 0,                                         \
-	       "the port to listen on; 0: any that is free")                                     \
-	NUMBER(uint32_t, daemon_uid, "daemon-uid", 0, KEEPER_UID_MAX, 0,                         \
-	       "user id of the daemon it obeys")                                                 \
-	NUMBER(uint32_t, tenant_uid, "tenant-uid", 0, KEEPER_UID_MAX, 0,                         \
-	       "user id whose regions it holds; it runs under another one")                      \
-	NUMBER(uint32_t, max_regions, "max-regions", 1, 65536, 1024,                             \
-	       "how many regions it holds at a time")                                            \
-	NUMBER(uint32_t, max_peers, "max-peers", 1, 65536, 1024,                                 \
-	       "how many peers may be connected at a time")                                      \
-	NUMBER(uint32_t, max_tickets, "max-tickets", 1, 4096, 64,                                \
-	       "how many tickets a region may have")                                             \
-	NUMBER(uint32_t, deadline_margin_msec, "deadline-margin-msec", 10, 60000, 500,           \
-	       "how much longer than the grace the kernel waits")                                \
-	NUMBER(uint32_t, alignment, "alignment", 0, UINT32_C(1) << 30, 0,                        \
-	       "what remote addresses must be multiples of; 0: as the self-test found")          \
-	NUMBER(uint32_t, minimum_mtu, "minimum-mtu", 0, 4096, 0,                                 \
-	       "RDMA MTU in bytes that is needed; 0: as the self-test found; 1: any")            \
-	NUMBER(uint32_t, idle_exit_sec, "idle-exit-sec", 0, 86400, 10,                           \
-	       "how long it stays without regions and without a daemon; 0: for ever")            \
-	NUMBER(uint32_t, rnr_timer_usec, "rnr-timer-usec", 10, TIMERS_RNR_MAX_USEC, 640,         \
-	       "how long a peer waits before it asks again for a page that is not in memory")    \
-	NUMBER(uint8_t, rnr_retries, "rnr-retries", 0, 7, 7,                                     \
-	       "how often it asks again; 7: for ever")                                           \
-	/* 7 means for ever to some adapters */                                                  \
-	NUMBER(uint8_t, retries, "retries", 0, 6, 6,                                             \
-	       "how often a queue pair sends again what was not acknowledged")                   \
-	NUMBER(uint32_t, ack_timeout_msec, "ack-timeout-msec", 0, 60000, 0,                      \
-	       "how long it waits for an acknowledgement; 0: as the fabric says")                \
-	NUMBER(uint64_t, warm_bytes_per_sec, "warm-bytes-per-sec", UINT64_C(2) << 20,            \
-	       UINT64_C(1) << 50, UINT64_C(1) << 30,                                             \
-	       "how much of one region is brought back after writeback")                         \
-	NUMBER(uint32_t, memory_stall_msec, "memory-stall-msec", 0, 2000, 100,                   \
-	       "memory stall within two seconds at which warming pauses; 0: it never does")      \
-	NUMBER(uint32_t, storage_stall_msec, "storage-stall-msec", 5, 300000, 5000,              \
+#define KEEPER_OPTIONS(TEXT, NUMBER)                                                                       \
+	TEXT(session, "session", "default", "the tenant's session, 1 to 48 of [A-Za-z0-9_.-]")             \
+	TEXT(listen_address, "listen-address", "any", "a numeric address of an adapter, or any")           \
+	TEXT(quirks_directory, "quirks-directory", "",                                                     \
+	     "where findings of self-tests are kept; empty: nowhere")                                      \
+	NUMBER(uint16_t, port, "port", 0, UINT16_MAX, 0,                                                   \
+	       "the port to listen on; 0: any that is free")                                               \
+	NUMBER(uint32_t, daemon_uid, "daemon-uid", 0, KEEPER_UID_MAX, 0,                                   \
+	       "user id of the daemon it obeys")                                                           \
+	NUMBER(uint32_t, tenant_uid, "tenant-uid", 0, KEEPER_UID_MAX, 0,                                   \
+	       "user id whose regions it holds; it runs under another one")                                \
+	NUMBER(uint32_t, max_regions, "max-regions", 1, 65536, 1024,                                       \
+	       "how many regions it holds at a time")                                                      \
+	NUMBER(uint32_t, max_peers, "max-peers", 1, 65536, 1024,                                           \
+	       "how many peers may be connected at a time")                                                \
+	NUMBER(uint32_t, max_tickets, "max-tickets", 1, 4096, 64,                                          \
+	       "how many tickets a region may have")                                                       \
+	NUMBER(uint32_t, deadline_margin_msec, "deadline-margin-msec", 10, 60000, 500,                     \
+	       "how much longer than the grace the kernel waits")                                          \
+	NUMBER(uint32_t, alignment, "alignment", 0, UINT32_C(1) << 30, 0,                                  \
+	       "what remote addresses must be multiples of; 0: as the self-test found")                    \
+	NUMBER(uint32_t, minimum_mtu, "minimum-mtu", 0, 4096, 0,                                           \
+	       "RDMA MTU in bytes that is needed; 0: as the self-test found; 1: any")                      \
+	NUMBER(uint32_t, idle_exit_sec, "idle-exit-sec", 0, 86400, 10,                                     \
+	       "how long it stays without regions and without a daemon; 0: for ever")                      \
+	NUMBER(uint32_t, rnr_timer_usec, "rnr-timer-usec", 10, TIMERS_RNR_MAX_USEC, 640,                   \
+	       "how long a peer waits before it asks again for a page that is not in memory")              \
+	NUMBER(uint8_t, rnr_retries, "rnr-retries", 0, 7, 7,                                               \
+	       "how often it asks again; 7: for ever")                                                     \
+	/* 7 means for ever to some adapters */                                                            \
+	NUMBER(uint8_t, retries, "retries", 0, 6, 6,                                                       \
+	       "how often a queue pair sends again what was not acknowledged")                             \
+	NUMBER(uint32_t, ack_timeout_msec, "ack-timeout-msec", 0, 60000, 0,                                \
+	       "how long it waits for an acknowledgement; 0: as the fabric says")                          \
+	NUMBER(uint32_t, peer_probe_sec, "peer-probe-sec", 0, 3600, 5,                                     \
+	       "how long a connection is idle before the peer's adapter is asked for a sign; 0: for ever") \
+	NUMBER(uint64_t, warm_bytes_per_sec, "warm-bytes-per-sec", UINT64_C(2) << 20,                      \
+	       UINT64_C(1) << 50, UINT64_C(1) << 30,                                                       \
+	       "how much of one region is brought back after writeback")                                   \
+	NUMBER(uint32_t, memory_stall_msec, "memory-stall-msec", 0, 2000, 100,                             \
+	       "memory stall within two seconds at which warming pauses; 0: it never does")                \
+	NUMBER(uint32_t, storage_stall_msec, "storage-stall-msec", 5, 300000, 5000,                        \
 	       "how long callers wait for a step on storage")
 
 struct keeper_options {

@@ -298,6 +298,8 @@ struct keeper_peer {
 	uint32_t rights;
 	uint32_t cut; /* PEER_LEFT: the keeper cut it off */
 	char address[64];
+	uint32_t why; /* PEER_LEFT: enum peer_left */
+	uint32_t reserved;
 };
 
 /* KEEPER_REVOCATION, _FENCED, _GIVEN_BACK, _SETTLED, _CONSENT */

@@ -230,6 +230,25 @@ enum history_kind {
 	  "answered",	"unanswered", "fenced",	  "given-back", "settled", "warmed", \
 	  "degraded",	"sound",      "ending",	  "removed",	"replaced" }
 
+/* Why a peer is none any more. */
+enum peer_left {
+	PEER_LEFT_ITSELF, /* it said goodbye, or one of its accesses failed */
+	PEER_LEFT_SILENT, /* its adapter acknowledged nothing, however often the packet was sent */
+	/* these were cut off: */
+	PEER_LEFT_DEAF,
+	PEER_LEFT_UNRULY,
+	PEER_LEFT_LATE,
+	PEER_LEFT_CLOSED, /* the region ends, or another keeper gets it */
+	_PEER_LEFT_MAX,
+};
+#define PEER_LEFT_WORDS                           \
+	{ "",                                     \
+	  "its adapter does not answer any more", \
+	  "it does not take its messages",        \
+	  "it does not speak the protocol",       \
+	  "it did not acknowledge in time",       \
+	  "the region was closed" }
+
 /* How a revocation ended. */
 enum revocation_outcome {
 	OUTCOME_RESTORED,  /* same length as before, same keys */

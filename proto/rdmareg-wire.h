@@ -10,7 +10,10 @@
  * It connects to HOST:PORT with RDMA CM (RDMA_PS_TCP) and presents the token in the private data of
  * the request. The keeper answers with accept (struct wire_accept) or reject (struct wire_reject).
  * From then on the peer does one-sided operations with the key it got, and both sides send struct
- * wire_message over the same queue pair.
+ * wire_message over the same queue pair. When nothing came of a peer for a while, the keeper sends an
+ * RDMA WRITE of no bytes, which the adapter acknowledges without a receive buffer, a key or the
+ * program. So a peer's queue pair has to allow remote writes (IBV_ACCESS_REMOTE_WRITE in its
+ * qp_access_flags, as rdma_create_qp() and rdma_init_qp_attr() set it), whatever memory is registered.
  *
  * What always holds: all integers are little endian and fixed-width, every structure has the same
  * layout on 32 and 64 bit, every reserved byte is sent as zero and ignored when read. The keeper

@@ -131,7 +131,8 @@ static void print_what(const struct rdmareg_history_event *e)
 		break;
 	case RDMAREG_HISTORY_CAME:
 	case RDMAREG_HISTORY_WENT:
-		printf(": %s%s", history_who(who, e), e->forced ? ", cut off" : "");
+		printf(": %s%s%s%s", history_who(who, e), e->forced ? ", cut off" : "",
+		       *e->text ? ": " : "", e->text);
 		if (e->others)
 			printf(" (%u more joined or left before, not told)", e->others);
 		break;

@@ -85,8 +85,9 @@ struct rdmareg_history_event {
 	const char *comm;     /* its name, as ps(1) shows it */
 	const char *cgroup;
 	const char *address; /* of a peer */
-	const char *text;    /* DEGRADED, REMOVED: why; may be cut */
-	uint8_t other_user;  /* 1: the process is one of another user, which only root sees */
+	/* DEGRADED, REMOVED: why; WENT: why a peer did that did not leave by itself; may be cut */
+	const char *text;
+	uint8_t other_user; /* 1: the process is one of another user, which only root sees */
 	/* GIVEN_BACK: by the kernel, at the last deadline; WENT: cut off */
 	uint8_t forced;
 	uint8_t reserved[6];

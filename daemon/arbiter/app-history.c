@@ -125,7 +125,11 @@ static void note_coming(struct app *a, const struct region *r, struct region_ent
 	if (!is_worth_telling(e, &h.count))
 		return;
 	set_holder(&h, event->kind, of);
-	h.forced = kind == HISTORY_WENT && of.peer && of.peer->cut;
+	if (kind == HISTORY_WENT && of.peer) {
+		h.forced = of.peer->cut;
+		/* a keeper of another package may have another reason */
+		h.left = of.peer->why < _PEER_LEFT_MAX ? (uint8_t)of.peer->why : PEER_LEFT_ITSELF;
+	}
 	add(a, r, e, &h);
 }
 

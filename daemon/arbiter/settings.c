@@ -102,6 +102,7 @@ static const struct key keys[] = {
 	NUMBER("keepers", rnr_retries, "7", 0, 7),
 	NUMBER("keepers", retries, "6", 0, 6),
 	NUMBER("keepers", ack_timeout_msec, "0", 0, 60000),
+	NUMBER("keepers", peer_probe_sec, "5", 0, 3600),
 	WORD("keepers", import, "off", import_words),
 	NUMBER("regions", grace_msec, "1000", 0, 10000),
 	NUMBER("regions", max_grace_msec, "10000", 0, 10000),

@@ -41,6 +41,7 @@ struct settings {
 	uint64_t rnr_retries;
 	uint64_t retries;
 	uint64_t ack_timeout_msec;
+	uint64_t peer_probe_sec;
 	char quirks_directory[256];
 	uint64_t import;      /* 0: off, 1: on */
 	char group[128];      /* names with commas between them */

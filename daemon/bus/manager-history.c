@@ -28,6 +28,7 @@
 #define SLICE_STRIDE 8
 
 static const char *const history_kind_names[_HISTORY_KIND_MAX] = HISTORY_KIND_NAMES;
+static const char *const peer_left_words[_PEER_LEFT_MAX] = PEER_LEFT_WORDS;
 
 /* What GetHistory was asked for, and how far it is. */
 struct history_listing {
@@ -198,6 +199,8 @@ static int append_particulars(sd_bus_message *m, const struct history_event *e,
 			r = append_small(m, "others", e->count);
 		if (r >= 0 && e->forced)
 			r = append_truth(m, "forced");
+		if (r >= 0)
+			r = append_text(m, "text", peer_left_words[e->left]);
 		return r < 0 ? r : append_holder(m, e, uid);
 	case HISTORY_ANSWERED:
 	case HISTORY_UNANSWERED:

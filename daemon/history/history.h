@@ -73,6 +73,7 @@ struct history_event {
 	bool has_holder; /* CAME, WENT, ANSWERED, UNANSWERED: */
 	bool is_peer;	 /* a peer, at @text; else a connection, of @pid */
 	bool forced; /* GIVEN_BACK: by the kernel or the gate, at the last deadline; WENT: cut off */
+	uint8_t left;		   /* WENT, a peer: enum peer_left */
 	char comm[ASKER_COMM_MAX]; /* of process @pid */
 	/* of process @pid its cgroup; of a peer its address; DEGRADED, REMOVED: why */
 	char text[HISTORY_TEXT_MAX];

@@ -93,19 +93,23 @@ static void on_joined(void *userdata, const struct endpoint_peer *p)
 
 	log_info("region %" PRIu64 ": peer %s joined, %s", p->region, p->address,
 		 p->rights & WIRE_RIGHT_WRITE ? "rw" : "r");
-	tell_peer(k, NULL, KEEPER_PEER_JOINED, p, 0, false);
+	tell_peer(k, NULL, KEEPER_PEER_JOINED, p, 0, PEER_LEFT_ITSELF);
 	if (r)
 		kregion_peer_joined(r, p);
 }
 
-static void on_left(void *userdata, const struct endpoint_peer *p, bool cut)
+static void on_left(void *userdata, const struct endpoint_peer *p, enum peer_left why)
 {
+	static const char *const words[_PEER_LEFT_MAX] = PEER_LEFT_WORDS;
 	struct kregion *r = keeper_find(userdata, p->region);
 
-	log_info("region %" PRIu64 ": peer %s %s", p->region, p->address, cut ? "cut off" : "left");
+	log_about(why == PEER_LEFT_DEAF || why == PEER_LEFT_UNRULY ? LOG_WARNING : LOG_INFO,
+		  LOG_FIELDS(.peer = p->address), "region %" PRIu64 ": peer %s %s%s%s", p->region,
+		  p->address, why > PEER_LEFT_SILENT ? "cut off" : "left", *words[why] ? ": " : "",
+		  words[why]);
 	if (r)
 		kregion_persist_left(r, p->number);
-	tell_peer(userdata, NULL, KEEPER_PEER_LEFT, p, 0, cut);
+	tell_peer(userdata, NULL, KEEPER_PEER_LEFT, p, 0, why);
 	if (r)
 		kregion_look_at_consent(r);
 }
@@ -125,7 +129,7 @@ static void on_acknowledged(void *userdata, const struct endpoint_peer *p, uint6
 {
 	struct kregion *r = keeper_find(userdata, p->region);
 
-	tell_peer(userdata, NULL, KEEPER_PEER_ACK, p, revocation, false);
+	tell_peer(userdata, NULL, KEEPER_PEER_ACK, p, revocation, PEER_LEFT_ITSELF);
 	if (r)
 		kregion_look_at_consent(r);
 }

@@ -85,7 +85,7 @@ static int on_list(struct keeper *k, const struct operation *op)
 	for (const struct endpoint_peer *p = k->endpoint ? endpoint_next(k->endpoint, NULL) : NULL;
 	     p; p = endpoint_next(k->endpoint, p))
 		if (p->up)
-			tell_peer(k, op, KEEPER_PEER, p, p->asked, false);
+			tell_peer(k, op, KEEPER_PEER, p, p->asked, PEER_LEFT_ITSELF);
 	return 0;
 }
 

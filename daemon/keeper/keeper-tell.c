@@ -132,7 +132,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 }
 
 void tell_peer(struct keeper *k, const struct operation *op, enum keeper_type type,
-	       const struct endpoint_peer *p, uint64_t revocation, bool cut)
+	       const struct endpoint_peer *p, uint64_t revocation, enum peer_left why)
 {
 	struct keeper_message m = { .type = type, .region = p->region };
 
@@ -140,7 +140,8 @@ void tell_peer(struct keeper *k, const struct operation *op, enum keeper_type ty
 	m.peer.since_usec = p->since_usec;
 	m.peer.revocation = revocation;
 	m.peer.rights = p->rights;
-	m.peer.cut = cut;
+	m.peer.cut = why > PEER_LEFT_SILENT;
+	m.peer.why = why;
 	COPY(m.peer.address, p->address);
 	if (op)
 		session_answer(k->session, op, &m);

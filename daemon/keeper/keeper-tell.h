@@ -21,9 +21,9 @@ void tell_value(struct keeper *k, const struct operation *op, uint64_t region, u
 void tell_welcome(struct keeper *k, const struct operation *op, const struct keeper_hello *hello);
 void tell_region(struct kregion *r, const struct operation *op);
 
-/* @op NULL: an event. */
+/* @op NULL: an event. @why: of one that left. */
 void tell_peer(struct keeper *k, const struct operation *op, enum keeper_type type,
-	       const struct endpoint_peer *p, uint64_t revocation, bool cut);
+	       const struct endpoint_peer *p, uint64_t revocation, enum peer_left why);
 
 /* To peers and daemon alike; @only: to this peer. */
 void tell_asked(struct kregion *r, const struct endpoint_peer *only);

@@ -206,7 +206,13 @@ static int open_endpoint(struct keeper *k)
 	const struct keeper_options *o = k->options;
 	int r;
 
-	r = endpoint_new(&k->endpoint, k->base, o->listen_address, o->port, o->max_peers,
+	r = endpoint_new(&k->endpoint, k->base,
+			 &(struct endpoint_options){
+				 .address = o->listen_address,
+				 .port = o->port,
+				 .max_peers = o->max_peers,
+				 .probe_usec = o->peer_probe_sec * USEC_PER_SEC,
+			 },
 			 &keeper_endpoint_ops, k, &k->no_adapter);
 	if (r < 0)
 		return blame_setting(k, r);

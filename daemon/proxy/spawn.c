@@ -37,6 +37,7 @@ static struct keeper_options options_for(const struct spawn_request *q)
 		.rnr_timer_usec = (uint32_t)s->rnr_timer_usec,
 		.rnr_retries = (uint8_t)s->rnr_retries,
 		.retries = (uint8_t)s->retries,
+		.peer_probe_sec = (uint32_t)s->peer_probe_sec,
 		.ack_timeout_msec = (uint32_t)s->ack_timeout_msec,
 		.warm_bytes_per_sec = s->warm_bytes_per_sec,
 		.memory_stall_msec = (uint32_t)s->memory_stall_msec,

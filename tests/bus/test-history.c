@@ -176,7 +176,7 @@ static void test_story(void)
 	struct reply region, r;
 	const char *asked, *fenced;
 	uint64_t revocation;
-	size_t at = 0;
+	size_t at = 0, from = 0;
 
 	story_fd = make_file(&world, 8192, O_RDWR);
 	listen_signals(owner);
@@ -206,6 +206,7 @@ static void test_story(void)
 	      has(told.line[at - 1], "pid=%d", getpid()));
 	check(has(find("unanswered", &at), "holder=peer") &&
 	      strstr(told.line[at - 1], " address=192.0.2."));
+	check(strstr(find("went", &from), " text=it did not acknowledge in time "));
 	fenced = find("fenced", &at);
 	check(has(fenced, "answered=1") && has(fenced, "unanswered=1"));
 	check(number_of(find("given-back", &at), "delay_usec") >= number_of(fenced, "delay_usec"));

@@ -27,25 +27,23 @@ struct endpoint {
 	struct peer *peers;
 };
 
-int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
-		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata,
-		 struct failure *why)
+int endpoint_new(struct endpoint **ret, struct event_base *base, const struct endpoint_options *o,
+		 const struct endpoint_ops *ops, void *userdata, struct failure *why)
 {
 	struct endpoint *e;
 
 	(void)base;
-	(void)port;
-	if (strcmp(address, "192.0.2.255") ==
+	if (strcmp(o->address, "192.0.2.255") ==
 	    0) /* the machine without an adapter, for tests of just that */
 		return fail(why, -ENXIO, "There is no RDMA device here");
-	if (strcmp(address, "192.0.2.254") == 0) /* and the address of nobody */
+	if (strcmp(o->address, "192.0.2.254") == 0) /* and the address of nobody */
 		return fail(why, -EADDRNOTAVAIL, "No RDMA device has this address");
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
 	e->ops = ops;
 	e->userdata = userdata;
-	e->max_peers = max_peers;
+	e->max_peers = o->max_peers;
 	*ret = e;
 	return 0;
 }
@@ -65,7 +63,7 @@ static void sweep(struct endpoint *e)
 	}
 }
 
-static void dismiss(struct endpoint *e, struct peer *p, bool cut)
+static void dismiss(struct endpoint *e, struct peer *p, enum peer_left why)
 {
 	bool was_up = p->public.up;
 
@@ -74,7 +72,7 @@ static void dismiss(struct endpoint *e, struct peer *p, bool cut)
 	p->dead = true;
 	p->public.half_open = p->public.up = false;
 	if (was_up)
-		e->ops->left(e->userdata, &p->public, cut);
+		e->ops->left(e->userdata, &p->public, why);
 	else
 		e->ops->abandoned(e->userdata, &p->public);
 }
@@ -183,7 +181,7 @@ uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
 		    (revocation && p->public.cleared == revocation))
 			continue;
 		n += p->public.up;
-		dismiss(e, p, true);
+		dismiss(e, p, revocation ? PEER_LEFT_LATE : PEER_LEFT_CLOSED);
 	}
 	return n;
 }
@@ -309,7 +307,7 @@ unsigned int endpoint_fake_leave(struct endpoint *e, uint64_t region)
 		if (p->dead || p->public.region != region)
 			continue;
 		n++;
-		dismiss(e, p, false);
+		dismiss(e, p, PEER_LEFT_ITSELF);
 	}
 	sweep(e);
 	return n;

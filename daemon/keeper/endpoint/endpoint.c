@@ -234,7 +234,7 @@ static void on_device(evutil_socket_t fd, short what, void *userdata)
 		else if (type == IBV_EVENT_DEVICE_FATAL)
 			on_removal(e);
 		else if (p)
-			peers_dismiss(e, p, false);
+			peers_dismiss(e, p, PEER_LEFT_ITSELF);
 		p = NULL;
 	}
 }
@@ -310,9 +310,8 @@ static int add_event(struct event **ret, struct event_base *base, int fd,
 	return 0;
 }
 
-int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
-		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata,
-		 struct failure *why)
+int endpoint_new(struct endpoint **ret, struct event_base *base, const struct endpoint_options *o,
+		 const struct endpoint_ops *ops, void *userdata, struct failure *why)
 {
 	_cleanup_(endpoint_freep) struct endpoint *e = calloc(1, sizeof(*e));
 	int r;
@@ -327,17 +326,18 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 		return r;
 	e->ops = ops;
 	e->userdata = userdata;
-	e->max_peers = max_peers;
+	e->max_peers = o->max_peers;
+	e->probe_usec = o->probe_usec;
 	e->channel = rdma_create_event_channel();
 	if (!e->channel)
 		return fail(why, -ENXIO,
 			    "There is no RDMA connection manager: %m (is rdma_ucm loaded?)");
-	r = listener_new(&e->listener, e->channel, address, port, ops, userdata, why);
+	r = listener_new(&e->listener, e->channel, o->address, o->port, ops, userdata, why);
 	if (r < 0)
 		return r;
 	note_address(e);
-	e->any_address = strcmp(address, "any") == 0;
-	e->port = port;
+	e->any_address = strcmp(o->address, "any") == 0;
+	e->port = o->port;
 	e->completions = ibv_create_comp_channel(e->listener->verbs);
 	if (!e->completions)
 		return fail(why, -ENXIO, "RDMA device %s has no completion channel left",

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "util/failure.h"
+#include "names.h"
 #include "rdmareg-wire.h"
 #include "util/cleanup.h"
 
@@ -93,7 +94,7 @@ struct endpoint_ops {
 	/* 0: endpoint_explain() follows, or came before it returned; or an enum wire_refusal. */
 	int (*ask)(void *userdata, const struct endpoint_question *q);
 	void (*joined)(void *userdata, const struct endpoint_peer *peer);
-	void (*left)(void *userdata, const struct endpoint_peer *peer, bool cut);
+	void (*left)(void *userdata, const struct endpoint_peer *peer, enum peer_left why);
 	void (*abandoned)(void *userdata, const struct endpoint_peer *peer);
 	void (*acknowledged)(void *userdata, const struct endpoint_peer *peer, uint64_t revocation);
 	/* A WIRE_SYNC, to be answered with endpoint_answer(); one at a time for each peer. */
@@ -116,17 +117,24 @@ static inline bool endpoint_has_place(uint32_t max, uint32_t n_peers, uint32_t o
 	return left > max / 8 || of_ticket < left;
 }
 
-/**
- * endpoint_new - listen
- * @address: numeric, or "any": the first address of an interface that is up, not loopback, and has
- *           a device check_device() likes
- * @port: 0: any free one
- *
- * -ENODEV and a reason when there is no such device.
- */
-int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
-		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata,
-		 struct failure *why);
+struct endpoint_options {
+	/*
+	 * numeric, or "any": the first address of an interface that is up, not loopback, and has a
+	 * device check_device() likes
+	 */
+	const char *address;
+	uint16_t port; /* 0: any free one */
+	uint32_t max_peers;
+	/*
+	 * A peer is asked for a sign of life when nothing came of it for so long, and again; so one
+	 * that is dead is asked within twice that. 0: never. See peer_probe().
+	 */
+	uint64_t probe_usec;
+};
+
+/* endpoint_new - listen. -ENODEV and a reason when there is no such device. */
+int endpoint_new(struct endpoint **ret, struct event_base *base, const struct endpoint_options *o,
+		 const struct endpoint_ops *ops, void *userdata, struct failure *why);
 struct endpoint *endpoint_free(struct endpoint *e);
 DEFINE_FREEP(struct endpoint, endpoint_free)
 

@@ -232,8 +232,10 @@ int peer_send(struct peer *p, const struct wire_message *m)
 int peer_probe(struct peer *p)
 {
 	struct ibv_send_wr wr = { .wr_id = PROBE_ID, .opcode = IBV_WR_RDMA_WRITE }, *bad;
+	bool idle = !p->heard && !p->sending && !p->probing;
 
-	if (p->probing)
+	p->heard = false;
+	if (!idle)
 		return 0;
 	if (ibv_post_send(p->qp, &wr, &bad))
 		return -EIO;
@@ -268,6 +270,24 @@ static int take_sync(struct peer *p)
 	return 1;
 }
 
+/*
+ * What it says of the peer that its queue pair broke. That an adapter sent a packet as often as it
+ * may, and that none was acknowledged, is all that proves that nobody is there.
+ */
+static int broken_by(enum ibv_wc_status status)
+{
+	switch (status) {
+	case IBV_WC_RETRY_EXC_ERR:
+		return -EHOSTDOWN;
+	case IBV_WC_RNR_RETRY_EXC_ERR:
+		return -ENOBUFS;
+	case IBV_WC_LOC_LEN_ERR: /* a message longer than its buffer */
+		return -EPROTO;
+	default:
+		return -EIO;
+	}
+}
+
 int peer_receive(struct peer *p, struct wire_message *ret)
 {
 	struct wire_message m;
@@ -282,9 +302,9 @@ int peer_receive(struct peer *p, struct wire_message *ret)
 		return -EAGAIN;
 	if (n < 0)
 		return -EIO;
-	if (wc.status !=
-	    IBV_WC_SUCCESS) /* a message longer than its buffer is the other side's fault */
-		return wc.status == IBV_WC_LOC_LEN_ERR ? -EPROTO : -EIO;
+	if (wc.status != IBV_WC_SUCCESS)
+		return broken_by(wc.status);
+	p->heard = true;
 	if (wc.wr_id == PROBE_ID) {
 		p->probing = false;
 		return 0;

@@ -51,6 +51,7 @@ struct peer {
 		/* messages in a row that nobody waited for, or that could not do anything */
 		useless;
 	bool probing;		   /* a peer_probe() is under way */
+	bool heard;		   /* something came since the last peer_probe(), or would have */
 	unsigned int flush_access; /* IBV_ACCESS_FLUSH_* of its queue pair */
 	bool syncing;		   /* a WIRE_SYNC is not answered yet */
 };
@@ -80,7 +81,8 @@ int peer_send(struct peer *p, const struct wire_message *m);
 
 /*
  * Ask the adapter there, and nobody else, for a sign of life: without one the queue pair breaks, and
- * peer_receive() says so. One at a time, however often it is called.
+ * peer_receive() says so. Nothing is asked if something came since the last call, or is under way
+ * that has to be acknowledged. -EIO: the queue pair takes nothing.
  */
 int peer_probe(struct peer *p);
 
@@ -89,8 +91,9 @@ int peer_probe(struct peer *p);
  * @ret: set when it returns 1: the acknowledgement that was waited for, or a WIRE_SYNC, which has
  *       to be answered
  *
- * 0: something else; -EAGAIN: nothing there; -EPROTO: it sent nonsense; -EIO: the connection is
- * broken.
+ * 0: something else; -EAGAIN: nothing there; -EPROTO: it sent nonsense; -EHOSTDOWN: its adapter
+ * acknowledged nothing, however often the packet was sent; -ENOBUFS: it has no receive posted;
+ * -EIO: the connection is broken.
  */
 int peer_receive(struct peer *p, struct wire_message *ret);
 

@@ -15,7 +15,7 @@
 #define HALF_OPEN_USEC (10 * USEC_PER_SEC)
 #define GOODBYE_USEC (2 * USEC_PER_SEC)
 #define SWEEP_USEC (USEC_PER_SEC / 2)
-#define PROBE_USEC (5 * USEC_PER_SEC)
+#define PROBE_TURNS 8 /* parts of the interval; each is that of as many of the peers */
 
 static void set_state(struct endpoint *e, struct peer *p, enum peer_state state)
 {
@@ -31,7 +31,7 @@ static void set_state(struct endpoint *e, struct peer *p, enum peer_state state)
 	}
 }
 
-void peers_dismiss(struct endpoint *e, struct peer *p, bool cut)
+void peers_dismiss(struct endpoint *e, struct peer *p, enum peer_left why)
 {
 	bool was_up = p->state == PEER_UP;
 
@@ -41,7 +41,7 @@ void peers_dismiss(struct endpoint *e, struct peer *p, bool cut)
 	set_state(e, p, PEER_CUT);
 	event_active(e->reap_event, 0, 0);
 	if (was_up)
-		e->ops->left(e->userdata, &p->public, cut);
+		e->ops->left(e->userdata, &p->public, why);
 	else
 		e->ops->abandoned(e->userdata, &p->public);
 }
@@ -128,11 +128,19 @@ void peers_on_sweep(evutil_socket_t fd, short what, void *userdata)
 		} else {
 			log_info("region %" PRIu64 ": connection of %s given up: never established",
 				 p->public.region, p->public.address);
-			peers_dismiss(e, p, true);
+			peers_dismiss(e, p, PEER_LEFT_LATE);
 		}
 	}
 	if (again)
 		evtimer_add(e->sweep_event, &tv);
+}
+
+static void probe_later(struct endpoint *e)
+{
+	struct timeval tv = timeval_from_usec(e->probe_usec / PROBE_TURNS);
+
+	if (e->probe_usec && !evtimer_pending(e->probe_event, NULL))
+		evtimer_add(e->probe_event, &tv);
 }
 
 /*
@@ -142,27 +150,40 @@ void peers_on_sweep(evutil_socket_t fd, short what, void *userdata)
 void peers_on_probe(evutil_socket_t fd, short what, void *userdata)
 {
 	struct endpoint *e = userdata;
-	struct timeval tv = timeval_from_usec(PROBE_USEC);
 
 	(void)fd;
 	(void)what;
+	e->probe_turn = (e->probe_turn + 1) % PROBE_TURNS;
 	for (struct peer *p = e->peers; p; p = p->next)
-		if (p->state == PEER_UP && peer_probe(p) < 0)
-			peers_dismiss(e, p, false);
+		if (p->state == PEER_UP && p->public.number % PROBE_TURNS == e->probe_turn &&
+		    peer_probe(p) < 0)
+			peers_dismiss(e, p, PEER_LEFT_ITSELF);
 	if (e->peers)
-		evtimer_add(e->probe_event, &tv);
+		probe_later(e);
 }
 
 void peers_establish(struct endpoint *e, struct peer *p)
 {
-	struct timeval tv = timeval_from_usec(PROBE_USEC);
-
 	if (p->state != PEER_HALF_OPEN)
 		return;
 	set_state(e, p, PEER_UP);
-	if (!evtimer_pending(e->probe_event, NULL))
-		evtimer_add(e->probe_event, &tv);
+	probe_later(e);
 	e->ops->joined(e->userdata, &p->public);
+}
+
+/* Of what peer_receive() says. */
+static enum peer_left why_it_left(int error)
+{
+	switch (error) {
+	case -EHOSTDOWN:
+		return PEER_LEFT_SILENT;
+	case -ENOBUFS:
+		return PEER_LEFT_DEAF;
+	case -EPROTO:
+		return PEER_LEFT_UNRULY;
+	default:
+		return PEER_LEFT_ITSELF;
+	}
 }
 
 /*
@@ -188,11 +209,7 @@ static void drain(struct endpoint *e, struct peer *p)
 			p->public.cleared = m.revocation;
 			e->ops->acknowledged(e->userdata, &p->public, m.revocation);
 		} else if (r < 0) {
-			if (r == -EPROTO)
-				log_warning("region %" PRIu64
-					    ": peer %s dismissed: it does not speak the protocol",
-					    p->public.region, p->public.address);
-			peers_dismiss(e, p, r == -EPROTO);
+			peers_dismiss(e, p, why_it_left(r));
 		}
 	}
 }
@@ -236,12 +253,8 @@ static void tell(struct endpoint *e, struct peer *p, const struct wire_message *
 	} else if (m->type == WIRE_REVOCATION_SETTLED) {
 		p->public.asked = 0;
 	}
-	if (peer_send(p, m) < 0) {
-		log_about(LOG_WARNING, LOG_FIELDS(.peer = p->public.address),
-			  "region %" PRIu64 ": peer %s cut off: it does not take its messages",
-			  p->public.region, p->public.address);
-		peers_dismiss(e, p, true);
-	}
+	if (peer_send(p, m) < 0)
+		peers_dismiss(e, p, PEER_LEFT_DEAF);
 }
 
 void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *to,
@@ -279,7 +292,7 @@ uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
 				"region %" PRIu64
 				": connection of %s given up: not established when the region was fenced",
 				region, p->public.address);
-		peers_dismiss(e, p, true);
+		peers_dismiss(e, p, revocation ? PEER_LEFT_LATE : PEER_LEFT_CLOSED);
 	}
 	return n;
 }
@@ -316,7 +329,7 @@ void peers_add(struct endpoint *e, struct peer *p)
 void peers_gone(struct endpoint *e, struct peer *p)
 {
 	p->gone = true;
-	peers_dismiss(e, p, false);
+	peers_dismiss(e, p, PEER_LEFT_ITSELF);
 	event_active(e->reap_event, 0, 0);
 }
 

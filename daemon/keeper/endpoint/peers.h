@@ -38,6 +38,8 @@ struct endpoint {
 	struct event *reap_event;
 	struct event *sweep_event;
 	struct event *probe_event;
+	uint64_t probe_usec; /* 0: never */
+	unsigned int probe_turn;
 	char address[64];
 	bool any_address; /* nobody asked for this one */
 	uint16_t port;	  /* asked for; 0: any */
@@ -57,7 +59,7 @@ void peers_add(struct endpoint *e, struct peer *p);
 void peers_establish(struct endpoint *e, struct peer *p);
 
 /* The end of a peer as far as everybody else is concerned. */
-void peers_dismiss(struct endpoint *e, struct peer *p, bool cut);
+void peers_dismiss(struct endpoint *e, struct peer *p, enum peer_left why);
 
 /* The other side is gone: nothing to wait for. */
 void peers_gone(struct endpoint *e, struct peer *p);

@@ -73,13 +73,30 @@ done
 kill $good
 wait $good 2>/dev/null
 
-# The machine of a peer that sends nothing is gone without a word: nobody waits for its answer, and it does not count for ever.
+# A stopped process is a peer, since its adapter answers for it. A machine that is gone without a word is none: nobody waits for its answer, and it
+# does not count for ever; that is known before anybody wants anything of it.
+received() { cat /sys/class/infiniband/rxea/ports/1/hw_counters/rcvd_pkts; }
+has_received() { test "$(received)" -ge "$1"; }
+is_quiet() {
+	local now
+	now=$(received)
+	if [ "$now" = "$seen" ]; then quiet=$((quiet + 1)); else quiet=0; fi
+	seen=$now
+	[ $quiet -ge 20 ]
+}
 start_peer /tmp/idle.log rdmaregctl put /tmp/sent "$ticket" --repeat forever
 check "a peer whose machine will be gone" wait_for region_is "$id" peers 1
 pkill -STOP -P $PEER 2>/dev/null
 kill -STOP $PEER
+seen=0 quiet=0
+wait_for is_quiet # what was under way
+check "its adapter answers the keeper while it is stopped" wait_for has_received $((seen + 2))
+expect_equal "a stopped peer is a peer" 1 "$(rdmaregctl --json show "$id" | jq .peers)"
 on_b ip link set veth-b down
 check "a peer whose machine is gone is found out" env WAIT_SEC=120 bash -c '. /lab/guest/lib.sh; . /lab/guest/regions.sh; wait_for region_is '"$id"' peers 0'
+rdmaregctl history "$id" >/tmp/history
+check "the history says why" grep "left: peer $LAB_ADDR_B: its adapter does not answer any more" /tmp/history
+check "and before a revocation" bash -c '! sed "1,/does not answer any more/d" /tmp/history | grep -q revocation'
 on_b ip link set veth-b up
 kill -KILL $PEER
 wait $PEER 2>/dev/null

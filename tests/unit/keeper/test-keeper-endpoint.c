@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-keeper-endpoint.c - the endpoint with the network played (tests/fakes/fabric.h): who is
+ * taken for dead and when, what a peer's patience is.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <endian.h>
+#include <event2/event.h>
+#include <infiniband/verbs.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "../../fakes/fabric.h"
+#include "keeper/endpoint/endpoint.h"
+#include "keeper/endpoint/peers.h"
+#include "util/clock.h"
+
+#define REGION 7
+#define TURNS 8 /* a probe is due at one of so many ticks */
+
+static struct event_base *base;
+static struct endpoint *endpoint;
+static struct ibv_pd pd;
+
+/* What the endpoint's owner heard. */
+static struct {
+	unsigned int joined, left, abandoned, acknowledged;
+	enum peer_left why;
+} heard;
+
+static int on_check_device(void *userdata, struct ibv_context *context, struct failure *why)
+{
+	(void)userdata, (void)context, (void)why;
+	return 0;
+}
+
+static int on_admit(void *userdata, const struct endpoint_request *request,
+		    struct endpoint_offer *ret)
+{
+	(void)userdata;
+	assert(request->region == REGION);
+	*ret = (struct endpoint_offer){ .pd = &pd, .patience = { .rnr_retries = 7, .retries = 6 } };
+	return 0;
+}
+
+static void on_joined(void *userdata, const struct endpoint_peer *p)
+{
+	(void)userdata, (void)p;
+	heard.joined++;
+}
+
+static void on_left(void *userdata, const struct endpoint_peer *p, enum peer_left why)
+{
+	(void)userdata, (void)p;
+	heard.left++;
+	heard.why = why;
+}
+
+static void on_abandoned(void *userdata, const struct endpoint_peer *p)
+{
+	(void)userdata, (void)p;
+	heard.abandoned++;
+}
+
+static void on_acknowledged(void *userdata, const struct endpoint_peer *p, uint64_t revocation)
+{
+	(void)userdata, (void)p, (void)revocation;
+	heard.acknowledged++;
+}
+
+static void on_closed(void *userdata, uint64_t region)
+{
+	(void)userdata, (void)region;
+}
+
+static const struct endpoint_ops ops = {
+	.check_device = on_check_device,
+	.admit = on_admit,
+	.joined = on_joined,
+	.left = on_left,
+	.abandoned = on_abandoned,
+	.acknowledged = on_acknowledged,
+	.closed = on_closed,
+};
+
+static void begin(uint64_t probe_usec)
+{
+	struct failure why;
+
+	memset(&heard, 0, sizeof(heard));
+	memset(&fabric, 0, sizeof(fabric));
+	strcpy(fabric.addresses[0], "192.0.2.1");
+	base = event_base_new();
+	assert(base &&
+	       endpoint_new(&endpoint, base,
+			    &(struct endpoint_options){
+				    .address = "any", .max_peers = 64, .probe_usec = probe_usec },
+			    &ops, NULL, &why) == 0);
+}
+
+static void end(void)
+{
+	endpoint = endpoint_free(endpoint);
+	event_base_free(base);
+	fabric_end();
+}
+
+/* Everything that is due now. */
+static void run(void)
+{
+	event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static struct fabric_peer *connect_with(uint8_t rnr_retries)
+{
+	struct wire_connect c = { .magic = htole32(WIRE_MAGIC),
+				  .version = htole16(WIRE_VERSION),
+				  .rights = htole16(WIRE_RIGHT_READ),
+				  .region = htole64(REGION) };
+	struct fabric_peer *p = fabric_connect(endpoint_address(endpoint), &c, rnr_retries);
+
+	assert(p);
+	run();
+	assert(fabric_is_accepted(p));
+	fabric_establish(p);
+	run();
+	return p;
+}
+
+/* As many ticks as it takes for every peer's turn. */
+static void probe(void)
+{
+	for (int i = 0; i < TURNS; i++)
+		peers_on_probe(-1, 0, endpoint);
+	run();
+}
+
+/* What a peer asked for is said in the accept; with 0 a page fault would end its connection. */
+static void test_patience(void)
+{
+	begin(USEC_PER_SEC);
+	assert(fabric_rnr_retries(connect_with(3)) == 3);
+	assert(fabric_rnr_retries(connect_with(7)) == 7);
+	assert(fabric_rnr_retries(connect_with(0)) == 7);
+	end();
+}
+
+/* An adapter that acknowledges is that of a peer, however long its process says nothing. */
+static void test_stopped(void)
+{
+	struct fabric_peer *p;
+
+	begin(USEC_PER_SEC);
+	p = connect_with(7);
+	for (int i = 0; i < 100; i++) {
+		probe();
+		assert(fabric_posted(p, IBV_WR_RDMA_WRITE) == 1);
+		assert(fabric_posted(p, IBV_WR_SEND) == 0);
+		fabric_complete(p, IBV_WC_SUCCESS);
+		run();
+		probe(); /* heard of just now */
+		assert(fabric_posted(p, IBV_WR_RDMA_WRITE) == 0);
+	}
+	assert(heard.joined == 1 && !heard.left);
+	end();
+}
+
+/* One is asked once, whatever the time that the answer takes: that it is late proves nothing. */
+static void test_late(void)
+{
+	struct fabric_peer *p;
+
+	begin(USEC_PER_SEC);
+	p = connect_with(7);
+	for (int i = 0; i < 100; i++)
+		probe();
+	assert(fabric_posted(p, IBV_WR_RDMA_WRITE) == 1 && !heard.left);
+	fabric_complete(p, IBV_WC_SUCCESS);
+	run();
+	assert(!heard.left);
+	end();
+}
+
+/* What proves it is that the transport gave up; it is told before anybody wants anything. */
+static void test_dead(void)
+{
+	struct fabric_peer *dead, *other;
+
+	begin(USEC_PER_SEC);
+	dead = connect_with(7);
+	other = connect_with(7);
+	probe();
+	fabric_complete(dead, IBV_WC_RETRY_EXC_ERR);
+	fabric_complete(other, IBV_WC_SUCCESS);
+	run();
+	assert(heard.left == 1 && heard.why == PEER_LEFT_SILENT);
+	end();
+	assert(heard.left == 1 && !heard.abandoned);
+}
+
+/* A message under way has to be acknowledged itself. */
+static void test_message_under_way(void)
+{
+	const struct wire_message asked = { .type = WIRE_REVOCATION_ASKED, .revocation = 1 };
+	struct fabric_peer *p;
+
+	begin(USEC_PER_SEC);
+	p = connect_with(7);
+	endpoint_tell(endpoint, REGION, &asked);
+	probe();
+	assert(fabric_posted(p, IBV_WR_SEND) == 1 && !fabric_posted(p, IBV_WR_RDMA_WRITE));
+	fabric_complete(p, IBV_WC_RETRY_EXC_ERR);
+	run();
+	assert(heard.left == 1 && heard.why == PEER_LEFT_SILENT);
+	end();
+}
+
+/* The other reasons are told apart from it. */
+static void test_reasons(void)
+{
+	static const struct {
+		enum ibv_wc_status status;
+		enum peer_left why;
+	} table[] = { { IBV_WC_RNR_RETRY_EXC_ERR, PEER_LEFT_DEAF },
+		      { IBV_WC_REM_ACCESS_ERR, PEER_LEFT_ITSELF },
+		      { IBV_WC_WR_FLUSH_ERR, PEER_LEFT_ITSELF } };
+	const struct wire_message nonsense = { .magic = 1 };
+	struct fabric_peer *p;
+
+	begin(USEC_PER_SEC);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		p = connect_with(7);
+		probe();
+		fabric_complete(p, table[i].status);
+		run();
+		assert(heard.left == i + 1 && heard.why == table[i].why);
+	}
+	p = connect_with(7);
+	fabric_send(p, &nonsense, sizeof(nonsense));
+	run();
+	assert(heard.why == PEER_LEFT_UNRULY);
+	p = connect_with(7);
+	endpoint_cut(endpoint, REGION, 5);
+	assert(heard.why == PEER_LEFT_LATE);
+	p = connect_with(7);
+	endpoint_cut(endpoint, REGION, 0);
+	assert(heard.why == PEER_LEFT_CLOSED && heard.left == heard.joined);
+	end();
+}
+
+/* In one interval each peer is asked once, and never all of them at a time. */
+static void test_spread(void)
+{
+	struct fabric_peer *p[16];
+	unsigned int before = 0, most = 0, n;
+
+	begin(USEC_PER_SEC);
+	for (size_t i = 0; i < 16; i++)
+		p[i] = connect_with(7);
+	for (int i = 0; i < TURNS; i++) {
+		peers_on_probe(-1, 0, endpoint);
+		n = 0;
+		for (size_t j = 0; j < 16; j++)
+			n += fabric_posted(p[j], IBV_WR_RDMA_WRITE);
+		most = n - before > most ? n - before : most;
+		before = n;
+	}
+	assert(before == 16 && most == 2);
+	end();
+}
+
+/* The timer does it, as often as was asked for; 0: never. */
+static void test_timer(void)
+{
+	struct fabric_peer *p;
+
+	begin(8 * USEC_PER_MSEC);
+	p = connect_with(7);
+	while (!fabric_posted(p, IBV_WR_RDMA_WRITE))
+		event_base_loop(base, EVLOOP_ONCE);
+	end();
+	begin(0);
+	p = connect_with(7);
+	assert(!evtimer_pending(endpoint->probe_event, NULL));
+	end();
+}
+
+int main(void)
+{
+	test_patience();
+	test_stopped();
+	test_late();
+	test_dead();
+	test_message_under_way();
+	test_reasons();
+	test_spread();
+	test_timer();
+	return 0;
+}
