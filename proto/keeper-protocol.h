@@ -247,6 +247,9 @@ struct keeper_region {
 		 * empty
 		 */
 		[KEEPER_TEXT_MAX];
+	char unreachable
+		/* by which addresses peers cannot connect, and why, for people; or empty */
+		[KEEPER_TEXT_MAX];
 };
 
 struct keeper_range {

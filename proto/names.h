@@ -230,6 +230,10 @@ enum history_kind {
 	  "answered",	"unanswered", "fenced",	  "given-back", "settled", "warmed", \
 	  "degraded",	"sound",      "ending",	  "removed",	"replaced" }
 
+/* listen_address: so many addresses, and what may stand between them. */
+#define LISTEN_ADDRESSES_MAX 4
+#define LISTEN_ADDRESSES_BETWEEN ","
+
 /* Why a peer is none any more. */
 enum peer_left {
 	PEER_LEFT_ITSELF, /* it said goodbye, or one of its accesses failed */

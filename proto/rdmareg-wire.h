@@ -5,10 +5,13 @@
  * A peer holds a ticket, a line of text somebody gave it:
  *
  *     rdmareg://HOST:PORT/REGION?TOKEN          TOKEN: 32 lower-case hexadecimal digits; an IPv6
- *     HOST stands in brackets
+ *     rdmareg://HOST:PORT,HOST:PORT/REGION?TOKEN        HOST stands in brackets
  *
  * It connects to HOST:PORT with RDMA CM (RDMA_PS_TCP) and presents the token in the private data of
- * the request. The keeper answers with accept (struct wire_accept) or reject (struct wire_reject).
+ * the request. If there are several (up to 8, as far as the line has room), it takes the first that
+ * it reaches: all are the same keeper's, and so is the region's key. A librdmareg that knows only the
+ * first form calls the second malformed; a keeper that listens on one address makes the first. The keeper answers with accept (struct wire_accept) or reject (struct
+ * wire_reject).
  * From then on the peer does one-sided operations with the key it got, and both sides send struct
  * wire_message over the same queue pair. When nothing came of a peer for a while, the keeper sends an
  * RDMA WRITE of no bytes, which the adapter acknowledges without a receive buffer, a key or the
@@ -33,6 +36,12 @@
 #define WIRE_TOKEN_BYTES 16
 #define WIRE_MAGIC 0x31676472u /* "rdg1" */
 #define WIRE_VERSION 2
+
+/* A HOST:PORT of a ticket that a keeper makes. */
+struct wire_place {
+	char address[64]; /* numeric, without brackets */
+	uint16_t port;
+};
 
 #define WIRE_RIGHT_READ (1u << 0)
 #define WIRE_RIGHT_WRITE (1u << 1)

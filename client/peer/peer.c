@@ -102,20 +102,77 @@ static bool may_try_next(int r)
 	       r == -EADDRNOTAVAIL || r == -ETIMEDOUT;
 }
 
+/* What the ticket's hosts are, each list in its place; NULL: could not be looked up. */
+struct targets {
+	struct addrinfo *list[TICKET_PLACES_MAX];
+	size_t n;
+};
+
+static void targets_free(struct targets *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->list[i])
+			freeaddrinfo(t->list[i]);
+	t->n = 0;
+}
+
+/* One that is found is enough. */
+static int look_up_targets(const struct ticket *ticket, struct targets *ret)
+{
+	int r = 0;
+	bool found = false;
+
+	for (size_t i = 0; i < ticket->n; i++) {
+		const struct ticket_place *at = &ticket->places[i];
+		int error = look_up("the ticket's host", at->host, at->port, AI_NUMERICSERV,
+				    &ret->list[i]);
+
+		if (error < 0) {
+			ret->list[i] = NULL;
+			r = error;
+		}
+		found |= error >= 0;
+		ret->n = i + 1;
+	}
+	return found ? 0 : r;
+}
+
+/* The address after @a of the same family as @source; NULL: begin, and the end. */
+static const struct addrinfo *next_target(const struct targets *t, size_t *list,
+					  const struct addrinfo *a, const struct addrinfo *source)
+{
+	for (;;) {
+		if (a)
+			a = a->ai_next;
+		for (; !a && *list < t->n; ++*list)
+			a = t->list[*list];
+		if (!a || !source || source->ai_family == a->ai_family)
+			return a;
+	}
+}
+
+static bool has_family(const struct targets *t, const struct addrinfo *source)
+{
+	size_t list = 0;
+
+	return next_target(t, &list, NULL, source);
+}
+
 /* With a @source some target has its family. */
-static int connect_any(struct rdmareg_peer *p, const struct addrinfo *targets,
+static int connect_any(struct rdmareg_peer *p, const struct targets *targets,
 		       const struct addrinfo *source, const struct wire_connect *request)
 {
 	uint64_t now = clock_usec(CLOCK_MONOTONIC),
 		 deadline = add_saturating(now, p->options.connect_timeout_usec);
+	const struct addrinfo *a = NULL;
 	unsigned int left = 0;
+	size_t list = 0;
 	int r = 0;
 
-	for (const struct addrinfo *a = targets; a; a = a->ai_next)
-		left += !source || source->ai_family == a->ai_family;
-	for (const struct addrinfo *a = targets; a; a = a->ai_next) {
-		if (source && source->ai_family != a->ai_family)
-			continue;
+	while ((a = next_target(targets, &list, a, source)))
+		left++;
+	list = 0;
+	while ((a = next_target(targets, &list, a, source))) {
 		/* A silent address may not use up the time of those behind it. */
 		now = clock_usec(CLOCK_MONOTONIC);
 		r = peer_establish(p, source ? source->ai_addr : NULL, a->ai_addr, request,
@@ -126,19 +183,13 @@ static int connect_any(struct rdmareg_peer *p, const struct addrinfo *targets,
 	return r;
 }
 
-static bool has_family(const struct addrinfo *list, int family)
-{
-	while (list && list->ai_family != family)
-		list = list->ai_next;
-	return list;
-}
-
 _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access access,
 				  const struct rdmareg_peer_options *options,
 				  struct rdmareg_peer **ret)
 {
 	_cleanup_(rdmareg_peer_close_cleanup) struct rdmareg_peer *p = NULL;
-	struct addrinfo *targets = NULL, *source = NULL;
+	struct targets targets = { 0 };
+	struct addrinfo *source = NULL;
 	struct rdmareg_peer_options o;
 	struct wire_connect request;
 	struct ticket ticket;
@@ -172,19 +223,18 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 						       : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
 			 ticket.region, ticket.token);
 
-	r = look_up("the ticket's host", ticket.host, ticket.port, AI_NUMERICSERV, &targets);
+	r = look_up_targets(&ticket, &targets);
 	if (r >= 0 && o.source_address)
 		r = look_up("the source address", o.source_address, NULL, AI_NUMERICHOST, &source);
-	if (r >= 0 && source && !has_family(targets, source->ai_family))
+	if (r >= 0 && source && !has_family(&targets, source))
 		r = fail(
 			EADDRNOTAVAIL,
 			"connecting: the source address %s and the ticket's host %s are not both IPv4 or both IPv6; give "
 			"an address of this machine that is like the host's",
-			o.source_address, ticket.host);
+			o.source_address, ticket.places[0].host);
 	if (r >= 0)
-		r = connect_any(p, targets, source, &request);
-	if (targets)
-		freeaddrinfo(targets);
+		r = connect_any(p, &targets, source, &request);
+	targets_free(&targets);
 	if (source)
 		freeaddrinfo(source);
 	explicit_bzero(&request, sizeof(request));

@@ -71,13 +71,41 @@ static int parse_token(const char *s, uint8_t token[WIRE_TOKEN_BYTES])
 	return s[2 * WIRE_TOKEN_BYTES] ? -EINVAL : 0;
 }
 
+/* HOST:PORT; *text moves behind it. */
+static int parse_place(const char **text, struct ticket_place *ret)
+{
+	const char *p = *text, *at;
+	struct ticket_place t = { 0 };
+	bool v6 = *p == '[';
+	uint64_t port;
+	size_t n;
+
+	if (v6)
+		p++;
+	for (at = p; is_host(*p, v6); p++)
+		;
+	n = (size_t)(p - at);
+	if (!n || n >= sizeof(t.host))
+		return bad("the host is missing or too long");
+	memcpy(t.host, at, n);
+	if (v6 && *p++ != ']')
+		return bad("the bracket behind the IPv6 address is missing");
+	if (*p++ != ':')
+		return bad("the colon and port behind the host are missing");
+	at = p;
+	if (parse_number(&p, 65535, &port) || !port)
+		return bad("the port is not a number from 1 to 65535");
+	memcpy(t.port, at, (size_t)(p - at));
+	*text = p;
+	*ret = t;
+	return 0;
+}
+
 int ticket_parse(const char *text, struct ticket *ret)
 {
 	struct ticket t = { 0 };
-	const char *p = text, *host;
-	size_t n;
-	uint64_t port;
-	bool v6;
+	const char *p = text;
+	int r;
 
 	if (!text)
 		return bad("there is none");
@@ -90,24 +118,14 @@ int ticket_parse(const char *text, struct ticket *ret)
 			       : bad("it does not begin with " WIRE_TICKET_SCHEME);
 	p += strlen(WIRE_TICKET_SCHEME);
 
-	v6 = *p == '[';
-	if (v6)
-		p++;
-	for (host = p; is_host(*p, v6); p++)
-		;
-	n = (size_t)(p - host);
-	if (!n || n >= sizeof(t.host))
-		return bad("the host is missing or too long");
-	memcpy(t.host, host, n);
-	if (v6 && *p++ != ']')
-		return bad("the bracket behind the IPv6 address is missing");
-	if (*p++ != ':')
-		return bad("the colon and port behind the host are missing");
-
-	host = p;
-	if (parse_number(&p, 65535, &port) || !port)
-		return bad("the port is not a number from 1 to 65535");
-	memcpy(t.port, host, (size_t)(p - host));
+	do {
+		if (t.n == TICKET_PLACES_MAX)
+			return bad("there are too many hosts");
+		r = parse_place(&p, &t.places[t.n]);
+		if (r < 0)
+			return r;
+		t.n++;
+	} while (*p == ',' && p++);
 	if (*p++ != '/')
 		return bad("the slash and region behind the port are missing");
 	if (parse_number(&p, UINT64_MAX, &t.region) || !t.region)

@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ticket.h - a ticket's text taken apart: rdmareg://HOST:PORT/REGION?TOKEN (proto/rdmareg-wire.h).
+ * ticket.h - a ticket's text taken apart: rdmareg://HOST:PORT,.../REGION?TOKEN
+ * (proto/rdmareg-wire.h).
  */
 #ifndef RDMAREG_CLIENT_TICKET_H
 #define RDMAREG_CLIENT_TICKET_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "rdmareg-wire.h"
 
-struct ticket {
+#define TICKET_PLACES_MAX 8
+
+struct ticket_place {
 	char host[128]; /* without the brackets of an IPv6 address */
 	char port[6];	/* decimal, 1 to 65535 */
+};
+
+struct ticket {
+	struct ticket_place places[TICKET_PLACES_MAX]; /* to be tried in this order */
+	size_t n;
 	uint64_t region;
 	uint8_t token[WIRE_TOKEN_BYTES];
 };

@@ -77,6 +77,8 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e)
 		add(degraded, sizeof(degraded), "", e->damage);
 	if (e->stuck)
 		add(degraded, sizeof(degraded), "", e->stuck);
+	if (e->unreachable)
+		add(degraded, sizeof(degraded), "", e->unreachable);
 	if (e->unleased)
 		add(degraded, sizeof(degraded),
 		    "the filesystem does not ask before it takes blocks back: ", reason);
@@ -122,14 +124,15 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e)
 	app_history_note_degraded(a, r, e);
 }
 
-static void take_stuck(struct region_entry *e, const struct keeper_region *info)
+/* Empty: nothing of the kind. */
+static void take_text(char **to, const char text[KEEPER_TEXT_MAX])
 {
-	if (*info->stuck) {
-		region_text_set(&e->stuck, info->stuck, sizeof(info->stuck));
+	if (*text) {
+		region_text_set(to, text, KEEPER_TEXT_MAX);
 		return;
 	}
-	free(e->stuck);
-	e->stuck = NULL;
+	free(*to);
+	*to = NULL;
 }
 
 void app_take_mode(struct app *a, struct region *r, struct region_entry *e,
@@ -141,7 +144,8 @@ void app_take_mode(struct app *a, struct region *r, struct region_entry *e,
 	region_text_set(&e->keeper_reason, info->mode_reason, sizeof(info->mode_reason));
 	if (*info->damage)
 		region_text_set(&e->damage, info->damage, sizeof(info->damage));
-	take_stuck(e, info);
+	take_text(&e->stuck, info->stuck);
+	take_text(&e->unreachable, info->unreachable);
 	app_work_out_mode(a, r, e);
 	app_expect_takers(a);
 }

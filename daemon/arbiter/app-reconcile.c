@@ -53,7 +53,8 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 	if (e->keeper_mode != info->mode || e->unleased != !!info->unleased ||
 	    e->blocks != info->blocks || e->text.bypasses != bypasses ||
 	    strcmp(e->keeper_reason ? e->keeper_reason : "", info->mode_reason) ||
-	    strcmp(e->stuck ? e->stuck : "", info->stuck) || *info->damage) {
+	    strcmp(e->stuck ? e->stuck : "", info->stuck) ||
+	    strcmp(e->unreachable ? e->unreachable : "", info->unreachable) || *info->damage) {
 		app_take_mode(a, r, e, info);
 		app_mode_changed(a, r, e);
 	}

@@ -373,6 +373,7 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 	free(e->gap);
 	free(e->damage);
 	free(e->stuck);
+	free(e->unreachable);
 	free(e);
 }
 

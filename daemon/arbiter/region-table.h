@@ -116,10 +116,11 @@ struct region_entry {
 	uint32_t blocks;     /* enum region_blocks, as its keeper says */
 	bool unleased; /* a layout lease is missing for the time being; keeper_reason says why */
 	char *keeper_reason;
-	char *no_gate; /* why it is not gated although it should be; NULL: it should not */
-	char *gap;     /* what passes the gate unseen; NULL: nothing known */
-	char *damage;  /* what of its memory is lost, as its keeper says; NULL: nothing known */
-	char *stuck;   /* which step of its keeper does not end; NULL: none */
+	char *no_gate;	   /* why it is not gated although it should be; NULL: it should not */
+	char *gap;	   /* what passes the gate unseen; NULL: nothing known */
+	char *damage;	   /* what of its memory is lost, as its keeper says; NULL: nothing known */
+	char *stuck;	   /* which step of its keeper does not end; NULL: none */
+	char *unreachable; /* by which addresses peers cannot connect; NULL: they can by all */
 	uint64_t acknowledged;	/* last revocation that the owner acknowledged */
 	struct asker wanted_by; /* the last revocation that was asked for on the bus */
 	struct asker asker;	/* of the revocation under way, or the last one */

@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,22 +15,45 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "names.h"
+
 #define MODULE_DEADLINE "/sys/module/rdmareg/parameters/max_deadline_ms"
 #define UNIT_NAME_MAX 255 /* systemd's */
 #define UID_MAX_TEXT "4294967294"
 
-const char *form_address(const char *text)
+/* As the keeper reads it; no name is ever looked up. */
+static bool is_address(const char *text, size_t n)
 {
-	/* as the keeper reads it; no name is ever looked up */
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST };
 	struct addrinfo *found;
+	char copy[64];
+
+	if (n >= sizeof(copy))
+		return false;
+	memcpy(copy, text, n);
+	copy[n] = 0;
+	if (getaddrinfo(copy, NULL, &hints, &found))
+		return false;
+	freeaddrinfo(found);
+	return true;
+}
+
+const char *form_address(const char *text)
+{
+	static const char must[] = "any, or one to four numeric IPv4 or IPv6 addresses",
+			  between[] = LISTEN_ADDRESSES_BETWEEN;
+	unsigned int count = 0;
 
 	if (!strcmp(text, "any"))
 		return NULL;
-	if (getaddrinfo(text, NULL, &hints, &found))
-		return "a numeric IPv4 or IPv6 address, or any";
-	freeaddrinfo(found);
-	return NULL;
+	for (text += strspn(text, between); *text; text += strspn(text, between)) {
+		size_t n = strcspn(text, between);
+
+		if (count++ == LISTEN_ADDRESSES_MAX || !is_address(text, n))
+			return must;
+		text += n;
+	}
+	return count ? NULL : must;
 }
 
 /* As systemd has it: dashes say what a slice is part of, so none stands alone, first or last. */

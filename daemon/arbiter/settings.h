@@ -47,7 +47,7 @@ struct settings {
 	char group[128];      /* names with commas between them */
 	char keeper_uids[32]; /* FIRST-LAST: settings_keeper_uids() */
 	char slice[128];
-	char listen_address[64];
+	char listen_address[256];
 
 	uint64_t grace_msec;
 	uint64_t max_grace_msec;

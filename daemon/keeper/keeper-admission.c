@@ -156,6 +156,20 @@ static void on_device_gone(void *userdata)
 	keeper_stop(userdata);
 }
 
+static void on_addresses_changed(void *userdata)
+{
+	struct keeper *k = userdata;
+	const char *trouble = endpoint_trouble(k->endpoint);
+
+	if (*trouble)
+		log_warning("%s", trouble);
+	else
+		log_notice("peers can connect by each address again");
+	for (struct kregion *r = keeper_next(k, NULL); r; r = keeper_next(k, r))
+		if (r->announced && r->phase == KREGION_HELD)
+			tell_mode(r);
+}
+
 const struct endpoint_ops keeper_endpoint_ops = {
 	.check_device = on_check_device,
 	.admit = on_admit,
@@ -167,4 +181,5 @@ const struct endpoint_ops keeper_endpoint_ops = {
 	.sync = on_sync,
 	.closed = on_closed,
 	.device_gone = on_device_gone,
+	.addresses_changed = on_addresses_changed,
 };

@@ -103,8 +103,10 @@ static int on_export(struct kregion *r, const struct operation *op,
 		     const struct keeper_ticket *wanted, struct failure *why)
 {
 	struct keeper_message m = { .type = KEEPER_TICKET, .region = r->id };
+	struct wire_place places[LISTEN_ADDRESSES_MAX];
 	struct keeper *k = r->keeper;
 	const struct ticket *t;
+	size_t n_places;
 	uint32_t mtu;
 	int error;
 
@@ -130,7 +132,11 @@ static int on_export(struct kregion *r, const struct operation *op,
 			why, -EMSGSIZE,
 			"Device %s has an RDMA MTU of %u bytes and is correct only from %u on: raise the interface's MTU",
 			endpoint_device(k->endpoint), mtu, k->minimum_mtu);
-	endpoint_follow_address(k->endpoint);
+	endpoint_look_at_addresses(k->endpoint);
+	n_places = endpoint_places(k->endpoint, places);
+	if (!n_places)
+		return fail(why, -ENETDOWN, "RDMA device %s: %s", endpoint_device(k->endpoint),
+			    endpoint_trouble(k->endpoint));
 	error = tickets_add(&r->tickets, now_boottime_usec(), wanted->expires_usec, wanted->uses,
 			    wanted->rights, &t);
 	if (error == -EDQUOT)
@@ -145,8 +151,8 @@ static int on_export(struct kregion *r, const struct operation *op,
 	m.ticket.expires_usec = t->expires_usec;
 	m.ticket.uses = t->uses;
 	m.ticket.rights = t->rights;
-	error = ticket_format(m.ticket.text, sizeof(m.ticket.text), endpoint_address(k->endpoint),
-			      endpoint_port(k->endpoint), r->id, t->token);
+	error = ticket_format(m.ticket.text, sizeof(m.ticket.text), places, n_places, r->id,
+			      t->token);
 	if (error < 0)
 		return error;
 	snprintf(r->ticket_text, sizeof(r->ticket_text), "%s", m.ticket.text);

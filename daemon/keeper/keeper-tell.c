@@ -79,8 +79,13 @@ static enum region_state state_of(const struct kregion *r)
 	}
 }
 
-static void describe_look(const struct kregion *r, struct keeper_region *ret)
+/* What is neither of its guard nor of its mapping. */
+static void describe_rest(const struct kregion *r, struct keeper_region *ret)
 {
+	const struct endpoint *e = r->keeper->endpoint;
+
+	if (e)
+		COPY(ret->unreachable, endpoint_trouble(e));
 	ret->path_state = r->look.path_state;
 	COPY(ret->path_now, r->look.path_now);
 	ret->bypasses = r->look.bypasses;
@@ -124,7 +129,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 	COPY(m.info.mode_reason, r->mode_reason);
 	COPY(m.info.damage, r->damage.text);
 	m.info.unleased = r->watching.unleased;
-	describe_look(r, &m.info);
+	describe_rest(r, &m.info);
 	m.info.blocks = r->replaced.told = kregion_blocks_trouble(r);
 	COPY(m.info.path, r->path);
 	COPY(m.info.ticket, r->ticket_text);
@@ -303,7 +308,7 @@ void tell_mode(struct kregion *r)
 	COPY(m.info.mode_reason, r->mode_reason);
 	COPY(m.info.damage, r->damage.text);
 	m.info.unleased = r->watching.unleased;
-	describe_look(r, &m.info);
+	describe_rest(r, &m.info);
 	m.info.blocks = r->replaced.told = kregion_blocks_trouble(r);
 	session_tell(r->keeper->session, &m);
 }

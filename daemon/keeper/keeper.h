@@ -18,6 +18,7 @@
  *   EDQUOT    a limit of the tenant is reached
  *   EEXIST    a region of that number is there
  *   EMSGSIZE  the RDMA MTU is too small for this adapter
+ *   ENETDOWN  the machine has none of the addresses that peers could connect to
  *   ENOENT    no such region
  *   ENXIO     no RDMA device with on-demand paging
  *   ERANGE    unaligned, empty or overflowing range

@@ -127,17 +127,32 @@ void tickets_refund(struct tickets *t, uint64_t number, uint32_t rights)
 	}
 }
 
-int ticket_format(char *ret, size_t size, const char *host, uint16_t port, uint64_t region,
-		  const uint8_t token[WIRE_TOKEN_BYTES])
+int ticket_format(char *ret, size_t size, const struct wire_place *places, size_t n,
+		  uint64_t region, const uint8_t token[WIRE_TOKEN_BYTES])
 {
-	bool v6 = strchr(host, ':');
-	char hex[2 * WIRE_TOKEN_BYTES + 1];
-	int n;
+	char hex[2 * WIRE_TOKEN_BYTES + 1], hosts[WIRE_TICKET_MAX] = "";
+	char tail[sizeof("/18446744073709551615?") + sizeof(hex)];
+	size_t used = 0;
 
 	for (size_t i = 0; i < WIRE_TOKEN_BYTES; i++)
 		snprintf(hex + 2 * i, 3, "%02x", token[i]);
-	n = snprintf(ret, size, WIRE_TICKET_SCHEME "%s%s%s:%u/%" PRIu64 "?%s", v6 ? "[" : "", host,
-		     v6 ? "]" : "", (unsigned int)port, region, hex);
+	snprintf(tail, sizeof(tail), "/%" PRIu64 "?%s", region, hex);
+	for (size_t i = 0; i < n; i++) {
+		bool v6 = strchr(places[i].address, ':');
+		char host[sizeof(places[i].address) + sizeof(",[]:65535")];
+		size_t length = (size_t)snprintf(host, sizeof(host), "%s%s%s%s:%u", used ? "," : "",
+						 v6 ? "[" : "", places[i].address, v6 ? "]" : "",
+						 (unsigned int)places[i].port);
+
+		if (strlen(WIRE_TICKET_SCHEME) + used + length + strlen(tail) >= size ||
+		    used + length >= sizeof(hosts))
+			continue;
+		memcpy(hosts + used, host, length + 1);
+		used += length;
+	}
+	if (used)
+		snprintf(ret, size, WIRE_TICKET_SCHEME "%s%s", hosts, tail);
 	explicit_bzero(hex, sizeof(hex));
-	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+	explicit_bzero(tail, sizeof(tail));
+	return used ? 0 : -ENAMETOOLONG;
 }

@@ -84,11 +84,11 @@ void tickets_refund(struct tickets *t, uint64_t number, uint32_t rights);
 
 /**
  * ticket_format - the line of text that a peer needs
- * @host: numeric address
+ * @places: where it can connect, in this order; those that do not fit are left out
  *
- * -ENAMETOOLONG when it does not fit.
+ * -ENAMETOOLONG when not even the first one fits.
  */
-int ticket_format(char *ret, size_t size, const char *host, uint16_t port, uint64_t region,
-		  const uint8_t token[WIRE_TOKEN_BYTES]);
+int ticket_format(char *ret, size_t size, const struct wire_place *places, size_t n,
+		  uint64_t region, const uint8_t token[WIRE_TOKEN_BYTES]);
 
 #endif

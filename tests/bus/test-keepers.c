@@ -314,6 +314,40 @@ static void test_wrong_address(void)
 	until(world_keepers(&world) == 1);
 }
 
+static bool is_degraded(uint64_t id, const char *mentions)
+{
+	char text[1000];
+
+	get_property(bus, id, "Degraded", text, sizeof(text));
+	return *mentions ? strstr(text, mentions) != NULL : !*text;
+}
+
+/*
+ * The machine loses the address that peers connect to: regions say so, no ticket is made that names
+ * it, and all is well when it is back.
+ */
+static void test_address_goes(void)
+{
+	int fd = make_memfd(4096);
+	struct reply region, r;
+
+	check(register_region(bus, fd, 0, 0, "r", &region, 1, "session", "s", "goes"));
+	check(export_region(bus, region.id, &r, 0) && is_degraded(region.id, ""));
+	world_tell_keeper(&world, getuid(), "goes", "address 0 away");
+	until(is_degraded(region.id, "no peer can connect: 192.0.2.1: No interface that is up"));
+	check(!export_region(bus, region.id, &r, 0));
+	expect_error(&r, "Failed", "no peer can connect: 192.0.2.1");
+	check(strstr(r.text, "try again when the address is there"));
+	/* so does one that is registered meanwhile */
+	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "goes"));
+	check(is_degraded(r.id, "no peer can connect"));
+	world_tell_keeper(&world, getuid(), "goes", "address 0 back");
+	until(is_degraded(region.id, "") && is_degraded(r.id, ""));
+	check(call_region(bus, r.id, "Release", &r));
+	check(export_region(bus, region.id, &r, 0) && call_region(bus, region.id, "Release", &r));
+	close(fd);
+}
+
 /*
  * Where the port is a setting the next keeper waits for the end of the one before. That holds
  * nothing, and keeps nobody out: neither if it does not obey nor if it is stopped.
@@ -521,6 +555,7 @@ int main(void)
 	test_strange();
 	test_claimant();
 	test_liars();
+	test_address_goes();
 	test_wrong_address();
 	test_no_adapter();
 	expect_bystander();

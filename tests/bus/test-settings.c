@@ -303,6 +303,11 @@ static void test_errors(void)
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.256\n", 2, "numeric");
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address = fe80::1::2\n", 2, "numeric");
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address =\n", 2, "numeric");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = ,,\n", 2, "numeric");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.1,any\n", 2, "numeric");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.1;10.0.0.2\n", 2, "numeric");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = ::1,::2,::3,::4,::5\n", 2,
+	       "one to four");
 	refuse("rdmaregd.conf", "[keepers]\nslice = rdmareg\n", 2, ".slice");
 	refuse("rdmaregd.conf", "[keepers]\nslice = .slice\n", 2, ".slice");
 	refuse("rdmaregd.conf", "[keepers]\nslice = a/%u.slice\n", 2, ".slice");
@@ -421,6 +426,8 @@ static void test_machine(void)
 	snprintf(text, sizeof(text), "[keepers]\ngroup =\nquirks_directory = %s/new/\n", directory);
 	expect_check(text, 0, "Only at start");
 	expect_check("[keepers]\ngroup =\nslice = a-%u.slice\nlisten_address = ::1\n", 0,
+		     "Only at start");
+	expect_check("[keepers]\ngroup =\nlisten_address = 10.0.0.1,fd00::1,10.0.0.2,fd00::2\n", 0,
 		     "Only at start");
 	/* who did not get it does not know */
 	check(system("\"$RDMAREGD\" --help >/dev/full 2>/dev/null") == 1 << 8);

@@ -7,6 +7,7 @@
 #include "endpoint.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct endpoint {
 	uint32_t n_peers;
 	uint64_t last_number;
 	struct peer *peers;
+	bool away;
 };
 
 int endpoint_new(struct endpoint **ret, struct event_base *base, const struct endpoint_options *o,
@@ -91,9 +93,30 @@ struct endpoint *endpoint_free(struct endpoint *e)
 	return NULL;
 }
 
-void endpoint_follow_address(struct endpoint *e)
+void endpoint_look_at_addresses(struct endpoint *e)
 {
 	(void)e;
+}
+
+size_t endpoint_places(const struct endpoint *e, struct wire_place out[LISTEN_ADDRESSES_MAX])
+{
+	if (e->away)
+		return 0;
+	snprintf(out[0].address, sizeof(out[0].address), "%s", endpoint_address(e));
+	out[0].port = endpoint_port(e);
+	return 1;
+}
+
+const char *endpoint_trouble(const struct endpoint *e)
+{
+	return e->away ? "no peer can connect: 192.0.2.1: No interface that is up has this address"
+		       : "";
+}
+
+void endpoint_fake_address(struct endpoint *e, bool away)
+{
+	e->away = away;
+	e->ops->addresses_changed(e->userdata);
 }
 
 const char *endpoint_address(const struct endpoint *e)

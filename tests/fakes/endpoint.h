@@ -37,6 +37,9 @@ bool endpoint_fake_sync(struct endpoint *e, uint64_t region, uint64_t request, u
 extern void (*endpoint_fake_on_message)(const struct endpoint_peer *peer,
 					const struct wire_message *m);
 
+/* The machine loses the address, or has it again. */
+void endpoint_fake_address(struct endpoint *e, bool away);
+
 /* Every peer of the region says goodbye. Returns how many. */
 unsigned int endpoint_fake_leave(struct endpoint *e, uint64_t region);
 

@@ -147,6 +147,10 @@ static int obey(struct keeper *k, const char *line)
 		storage_fake_answer_one(region);
 		return 0;
 	}
+	if (strcmp(verb, "address") == 0) {
+		endpoint_fake_address(k->endpoint, strcmp(word, "away") == 0);
+		return 0;
+	}
 	r = keeper_find(k, region);
 	if (!r || !k->watch || !k->endpoint)
 		return -ENOENT;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "keeper/endpoint/addresses.h"
 #include "keeper/endpoint/listener.h"
 #include "keeper/endpoint/peers.h"
 #include "keeper/endpoint/wire.h"
@@ -176,7 +177,7 @@ static bool take_cm_event(struct endpoint *e)
 	}
 	rdma_ack_cm_event(event);
 
-	p = id == e->listener ? NULL : id->context;
+	p = id->context; /* NULL: of a listener */
 	switch (type) {
 	case RDMA_CM_EVENT_CONNECT_REQUEST:
 		id->context = NULL; /* the listener's until now */
@@ -222,7 +223,7 @@ static void on_device(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
-	while (ibv_get_async_event(e->listener->verbs, &event) == 0) {
+	while (ibv_get_async_event(endpoint_context(e), &event) == 0) {
 		enum ibv_event_type type = event.event_type;
 
 		if (type == IBV_EVENT_COMM_EST || type == IBV_EVENT_QP_FATAL ||
@@ -239,64 +240,19 @@ static void on_device(evutil_socket_t fd, short what, void *userdata)
 	}
 }
 
-static void note_address(struct endpoint *e)
-{
-	getnameinfo(rdma_get_local_addr(e->listener), sizeof(struct sockaddr_storage), e->address,
-		    sizeof(e->address), NULL, 0, NI_NUMERICHOST);
-}
-
-static int on_check_same_device(void *userdata, struct ibv_context *context, struct failure *why)
-{
-	const struct endpoint *e = userdata;
-
-	if (context == e->listener->verbs)
-		return 0;
-	return fail(why, -EXDEV, "The regions are registered with RDMA device %s",
-		    endpoint_device(e));
-}
-
-void endpoint_follow_address(struct endpoint *e)
-{
-	static const struct endpoint_ops same_device = { .check_device = on_check_same_device };
-	struct rdma_cm_id *old = e->listener, *new;
-	struct failure why;
-
-	if (e->removed || !e->any_address || listener_is_reachable(old))
-		return;
-	if (listener_new(&new, e->channel, "any", e->port, &same_device, e, &why) < 0) {
-		log_warning("address %s is gone: %s", e->address, why.text);
-		return;
-	}
-	e->listener = new;
-	rdma_destroy_id(old);
-	note_address(e);
-	log_notice("listening on %s port %u instead, RDMA device %s", e->address,
-		   (unsigned int)endpoint_port(e), endpoint_device(e));
-}
-
-const char *endpoint_address(const struct endpoint *e)
-{
-	return e->address;
-}
-
 const char *endpoint_device(const struct endpoint *e)
 {
-	return ibv_get_device_name(e->listener->verbs->device);
-}
-
-uint16_t endpoint_port(const struct endpoint *e)
-{
-	return be16toh(rdma_get_src_port(e->listener));
+	return ibv_get_device_name(addresses_context(e->addresses)->device);
 }
 
 struct ibv_context *endpoint_context(const struct endpoint *e)
 {
-	return e->listener->verbs;
+	return addresses_context(e->addresses);
 }
 
 uint8_t endpoint_device_port(const struct endpoint *e)
 {
-	return e->listener->port_num;
+	return addresses_device_port(e->addresses);
 }
 
 static int add_event(struct event **ret, struct event_base *base, int fd,
@@ -332,13 +288,10 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const struct en
 	if (!e->channel)
 		return fail(why, -ENXIO,
 			    "There is no RDMA connection manager: %m (is rdma_ucm loaded?)");
-	r = listener_new(&e->listener, e->channel, o->address, o->port, ops, userdata, why);
+	r = addresses_new(&e->addresses, e, base, o, why);
 	if (r < 0)
 		return r;
-	note_address(e);
-	e->any_address = strcmp(o->address, "any") == 0;
-	e->port = o->port;
-	e->completions = ibv_create_comp_channel(e->listener->verbs);
+	e->completions = ibv_create_comp_channel(endpoint_context(e));
 	if (!e->completions)
 		return fail(why, -ENXIO, "RDMA device %s has no completion channel left",
 			    endpoint_device(e));
@@ -347,7 +300,7 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const struct en
 		r = add_event(&e->completion_event, base, e->completions->fd, peers_on_completion,
 			      e);
 	if (r == 0)
-		r = add_event(&e->device_event, base, e->listener->verbs->async_fd, on_device, e);
+		r = add_event(&e->device_event, base, endpoint_context(e)->async_fd, on_device, e);
 	if (r == 0)
 		r = add_event(&e->reap_event, base, -1, peers_on_reap, e);
 	if (r == 0)
@@ -378,8 +331,7 @@ struct endpoint *endpoint_free(struct endpoint *e)
 			rdma_destroy_id(e->questions[i].id);
 	if (e->completions)
 		ibv_destroy_comp_channel(e->completions);
-	if (e->listener)
-		rdma_destroy_id(e->listener);
+	addresses_free(e->addresses);
 	if (e->channel)
 		rdma_destroy_event_channel(e->channel);
 	free(e);

@@ -103,6 +103,8 @@ struct endpoint_ops {
 	/* Something of a region's peers is closed: what endpoint_forget() says may have changed. */
 	void (*closed)(void *userdata, uint64_t region);
 	void (*device_gone)(void *userdata);
+	/* endpoint_trouble() says something else than before. */
+	void (*addresses_changed)(void *userdata);
 };
 
 /*
@@ -119,8 +121,9 @@ static inline bool endpoint_has_place(uint32_t max, uint32_t n_peers, uint32_t o
 
 struct endpoint_options {
 	/*
-	 * numeric, or "any": the first address of an interface that is up, not loopback, and has a
-	 * device check_device() likes
+	 * up to LISTEN_ADDRESSES_MAX numeric ones with LISTEN_ADDRESSES_BETWEEN between them, of which one at
+	 * least can be listened on now; or "any": the first address of an interface that is up, not
+	 * loopback, and has a device check_device() likes
 	 */
 	const char *address;
 	uint16_t port; /* 0: any free one */
@@ -139,12 +142,19 @@ struct endpoint *endpoint_free(struct endpoint *e);
 DEFINE_FREEP(struct endpoint, endpoint_free)
 
 /*
- * To be called before a ticket is made: if the address that was found for "any" is gone, another
- * one of the same device is listened on instead. Peers that are there stay; what tickets say that
- * were made before is nobody's address any more.
+ * To be called before a ticket is made: does the machine have the addresses? If the one that was
+ * found for "any" is gone, another one of the same device is listened on instead. Peers that are
+ * there stay; what tickets say that were made before is nobody's address any more.
  */
-void endpoint_follow_address(struct endpoint *e);
+void endpoint_look_at_addresses(struct endpoint *e);
 
+/* Where peers can connect, in the order of the setting. Returns how many; 0: nowhere. */
+size_t endpoint_places(const struct endpoint *e, struct wire_place out[LISTEN_ADDRESSES_MAX]);
+
+/* Why peers cannot connect to some of the addresses, or to none, for people; "": to all. */
+const char *endpoint_trouble(const struct endpoint *e);
+
+/* The first place, also if peers cannot connect there now. */
 const char *endpoint_address(const struct endpoint *e);
 const char *endpoint_device(const struct endpoint *e);
 uint16_t endpoint_port(const struct endpoint *e);

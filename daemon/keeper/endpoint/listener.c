@@ -160,7 +160,7 @@ bool listener_is_reachable(struct rdma_cm_id *id)
 	if (getifaddrs(&all) < 0)
 		return true; /* nothing better is known */
 	for (struct ifaddrs *i = all; i; i = i->ifa_next)
-		if (is_usable(i, own->sa_family) && is_same_address(i->ifa_addr, own))
+		if (i->ifa_addr && (i->ifa_flags & IFF_UP) && is_same_address(i->ifa_addr, own))
 			return true;
 	return false;
 }

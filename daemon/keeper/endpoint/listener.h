@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * listener.h - which address to listen on. Part of the endpoint.
- *
- * What always holds: exactly one address, and so exactly one device, is listened on: a region's key
- * belongs to one device.
- */
+/* listener.h - to listen on one address. Part of the endpoint. */
 #ifndef RDMAREG_KEEPER_LISTENER_H
 #define RDMAREG_KEEPER_LISTENER_H
 
@@ -21,7 +16,7 @@ int listener_check_nodes(struct failure *why);
 /* False: no interface that is up has the address that it listens on. */
 bool listener_is_reachable(struct rdma_cm_id *id);
 
-/* See endpoint_new(). @ret: listening, with a device. */
+/* @address: a numeric one, or any; see struct endpoint_options. @ret: listening, with a device. */
 int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address,
 		 uint16_t port, const struct endpoint_ops *ops, void *userdata,
 		 struct failure *why);

@@ -14,6 +14,8 @@
 
 #include "keeper/endpoint/peer.h"
 
+struct addresses;
+
 #define EVENTS_PER_WAKE 64
 #define HALF_OPEN_MAX 64
 #define QUESTIONS_MAX 32
@@ -29,7 +31,7 @@ struct endpoint {
 	void *userdata;
 	uint32_t max_peers;
 	struct rdma_event_channel *channel;
-	struct rdma_cm_id *listener;
+	struct addresses *addresses;
 	struct ibv_comp_channel *completions;
 	struct worker *closer;
 	struct event *cm_event;
@@ -40,9 +42,6 @@ struct endpoint {
 	struct event *probe_event;
 	uint64_t probe_usec; /* 0: never */
 	unsigned int probe_turn;
-	char address[64];
-	bool any_address; /* nobody asked for this one */
-	uint16_t port;	  /* asked for; 0: any */
 	struct peer *peers;
 	uint32_t n_peers;
 	uint32_t n_half_open;

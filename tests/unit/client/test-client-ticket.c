@@ -25,8 +25,34 @@ static const struct {
 	{ "rdmareg://[fe80::1%eth0]:9/2?" TOKEN, "fe80::1%eth0", "9", 2 },
 };
 
+/* Tickets with several places: all in their order. */
+static const struct {
+	const char *text, *hosts, *ports;
+	size_t n;
+} several[] = {
+	{ "rdmareg://10.9.0.1:4791,[fd00::1]:4792/7?" TOKEN, "10.9.0.1 fd00::1 ", "4791 4792 ", 2 },
+	{ "rdmareg://a:1,b:2,c:3,d:4,e:5,f:6,a:1,b:2/7?" TOKEN, "a b c d e f a b ",
+	  "1 2 3 4 5 6 1 2 ", 8 },
+	{ "rdmareg://[fd00:1111:2222:3333:4444:5555:6666:7777]:65535,"
+	  "[fd00:1111:2222:3333:4444:5555:6666:8888]:65534/18446744073709551615?" TOKEN,
+	  "fd00:1111:2222:3333:4444:5555:6666:7777 fd00:1111:2222:3333:4444:5555:6666:8888 ",
+	  "65535 65534 ", 2 },
+};
+
 static const char *const bad[] = {
 	"",
+	"rdmareg://10.9.0.1:4791,/7?" TOKEN,
+	"rdmareg://,10.9.0.1:4791/7?" TOKEN,
+	"rdmareg://10.9.0.1:4791,,10.9.0.2:4791/7?" TOKEN,
+	"rdmareg://10.9.0.1:4791, 10.9.0.2:4791/7?" TOKEN,
+	"rdmareg://10.9.0.1,10.9.0.2:4791/7?" TOKEN,
+	"rdmareg://10.9.0.1:4791;10.9.0.2:4791/7?" TOKEN,
+	"rdmareg://10.9.0.1:4791,10.9.0.2:0/7?" TOKEN,
+	"rdmareg://10.9.0.1:4791,fd00::1:4791/7?" TOKEN,
+	"rdmareg://10.9.0.1:4791,[fd00::1:4791/7?" TOKEN,
+	"rdmareg://10.9.0.1:4791/7,10.9.0.2:4791/7?" TOKEN,
+	"rdmareg://10.9.0.1:4791,10.9.0.2:4791/7?" TOKEN ",",
+	"rdmareg://a:1,b:2,c:3,d:4,e:5,f:6,a:1,b:2,c:3/7?" TOKEN,
 	"rdmareg:/",
 	"http://10.9.0.1:4791/7?" TOKEN,
 	"RDMAREG://10.9.0.1:4791/7?" TOKEN,
@@ -83,8 +109,8 @@ static void test_lengths(void)
 	for (size_t n = 100; n < 140; n++) {
 		int length = snprintf(text, sizeof(text), "rdmareg://%0*d:1/1?" TOKEN, (int)n, 0);
 
-		if (n < sizeof(t.host) && length < WIRE_TICKET_MAX)
-			assert(ticket_parse(text, &t) == 0 && strlen(t.host) == n);
+		if (n < sizeof(t.places[0].host) && length < WIRE_TICKET_MAX)
+			assert(ticket_parse(text, &t) == 0 && strlen(t.places[0].host) == n);
 		else
 			check_bad(text);
 	}
@@ -93,27 +119,55 @@ static void test_lengths(void)
 	check_bad(text);
 }
 
-static void test_mutations(void)
+static void check_good(const struct ticket *t)
+{
+	assert(t->n >= 1 && t->n <= TICKET_PLACES_MAX && t->region);
+	for (size_t i = 0; i < t->n; i++)
+		assert(strlen(t->places[i].host) < sizeof(t->places[i].host) &&
+		       strlen(t->places[i].port) < sizeof(t->places[i].port));
+}
+
+static void test_several(void)
+{
+	for (size_t i = 0; i < sizeof(several) / sizeof(several[0]); i++) {
+		char hosts[WIRE_TICKET_MAX] = "", ports[WIRE_TICKET_MAX] = "";
+		struct ticket t;
+
+		assert(ticket_parse(several[i].text, &t) == 0 && t.n == several[i].n);
+		for (size_t j = 0; j < t.n; j++) {
+			strcat(strcat(hosts, t.places[j].host), " ");
+			strcat(strcat(ports, t.places[j].port), " ");
+		}
+		assert(!strcmp(hosts, several[i].hosts) && !strcmp(ports, several[i].ports));
+	}
+}
+
+static void mutate(const char *good_text)
 {
 	char text[WIRE_TICKET_MAX];
 	struct ticket t;
 
-	for (size_t g = 0; g < sizeof(good) / sizeof(good[0]); g++) {
-		size_t n = strlen(good[g].text);
+	size_t n = strlen(good_text);
 
-		for (size_t i = 0; i < n; i++) {
-			strcpy(text, good[g].text);
-			text[i] = 0;
-			check_bad(text);
-			for (int c = 1; c < 256; c++) {
-				text[i] = (char)c;
-				memcpy(text + i + 1, good[g].text + i + 1, n - i);
-				if (ticket_parse(text, &t) == 0)
-					assert(strlen(t.host) < sizeof(t.host) &&
-					       strlen(t.port) < sizeof(t.port) && t.region);
-			}
+	for (size_t i = 0; i < n; i++) {
+		strcpy(text, good_text);
+		text[i] = 0;
+		check_bad(text);
+		for (int c = 1; c < 256; c++) {
+			text[i] = (char)c;
+			memcpy(text + i + 1, good_text + i + 1, n - i);
+			if (ticket_parse(text, &t) == 0)
+				check_good(&t);
 		}
 	}
+}
+
+static void test_mutations(void)
+{
+	for (size_t g = 0; g < sizeof(good) / sizeof(good[0]); g++)
+		mutate(good[g].text);
+	for (size_t g = 0; g < sizeof(several) / sizeof(several[0]); g++)
+		mutate(several[g].text);
 }
 
 int main(void)
@@ -122,14 +176,15 @@ int main(void)
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		assert(ticket_parse(good[i].text, &t) == 0);
-		assert(!strcmp(t.host, good[i].host) && !strcmp(t.port, good[i].port) &&
-		       t.region == good[i].region);
+		assert(t.n == 1 && !strcmp(t.places[0].host, good[i].host) &&
+		       !strcmp(t.places[0].port, good[i].port) && t.region == good[i].region);
 		for (int b = 0; b < WIRE_TOKEN_BYTES; b++)
 			assert(t.token[b] == b * 0x11);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		check_bad(bad[i]);
 	check_bad(NULL);
+	test_several();
 	test_lengths();
 	test_mutations();
 	return 0;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-endpoint.c - the endpoint with the network played (tests/fakes/fabric.h): who is
- * taken for dead and when, what a peer's patience is.
+ * test-keeper-endpoint.c - the endpoint with the network played (tests/fakes/fabric.h): which
+ * addresses peers can connect to, who is taken for dead and when, what a peer's patience is.
  */
 #undef NDEBUG
 #include <assert.h>
 #include <endian.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <infiniband/verbs.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../../fakes/fabric.h"
@@ -25,7 +27,7 @@ static struct ibv_pd pd;
 
 /* What the endpoint's owner heard. */
 static struct {
-	unsigned int joined, left, abandoned, acknowledged;
+	unsigned int joined, left, abandoned, acknowledged, addresses;
 	enum peer_left why;
 } heard;
 
@@ -74,6 +76,12 @@ static void on_closed(void *userdata, uint64_t region)
 	(void)userdata, (void)region;
 }
 
+static void on_addresses_changed(void *userdata)
+{
+	(void)userdata;
+	heard.addresses++;
+}
+
 static const struct endpoint_ops ops = {
 	.check_device = on_check_device,
 	.admit = on_admit,
@@ -82,21 +90,36 @@ static const struct endpoint_ops ops = {
 	.abandoned = on_abandoned,
 	.acknowledged = on_acknowledged,
 	.closed = on_closed,
+	.addresses_changed = on_addresses_changed,
 };
+
+static void have(const char *first, const char *second)
+{
+	memset(fabric.addresses, 0, sizeof(fabric.addresses));
+	strcpy(fabric.addresses[0], first);
+	strcpy(fabric.addresses[1], second);
+}
+
+static int open_at(const char *address, uint64_t probe_usec)
+{
+	struct endpoint_options o = { .address = address,
+				      .max_peers = 64,
+				      .probe_usec = probe_usec };
+	struct failure why = { 0 };
+	int r;
+
+	memset(&heard, 0, sizeof(heard));
+	base = event_base_new();
+	assert(base);
+	r = endpoint_new(&endpoint, base, &o, &ops, NULL, &why);
+	assert(!r == !*why.text);
+	return r;
+}
 
 static void begin(uint64_t probe_usec)
 {
-	struct failure why;
-
-	memset(&heard, 0, sizeof(heard));
-	memset(&fabric, 0, sizeof(fabric));
-	strcpy(fabric.addresses[0], "192.0.2.1");
-	base = event_base_new();
-	assert(base &&
-	       endpoint_new(&endpoint, base,
-			    &(struct endpoint_options){
-				    .address = "any", .max_peers = 64, .probe_usec = probe_usec },
-			    &ops, NULL, &why) == 0);
+	have("192.0.2.1", "");
+	assert(open_at("any", probe_usec) == 0);
 }
 
 static void end(void)
@@ -112,19 +135,28 @@ static void run(void)
 	event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
-static struct fabric_peer *connect_with(uint8_t rnr_retries)
+static struct fabric_peer *connect_to(const char *address, uint8_t rnr_retries)
 {
 	struct wire_connect c = { .magic = htole32(WIRE_MAGIC),
 				  .version = htole16(WIRE_VERSION),
 				  .rights = htole16(WIRE_RIGHT_READ),
 				  .region = htole64(REGION) };
-	struct fabric_peer *p = fabric_connect(endpoint_address(endpoint), &c, rnr_retries);
+	struct fabric_peer *p = fabric_connect(address, &c, rnr_retries);
 
-	assert(p);
+	if (!p)
+		return NULL;
 	run();
 	assert(fabric_is_accepted(p));
 	fabric_establish(p);
 	run();
+	return p;
+}
+
+static struct fabric_peer *connect_with(uint8_t rnr_retries)
+{
+	struct fabric_peer *p = connect_to(endpoint_address(endpoint), rnr_retries);
+
+	assert(p);
 	return p;
 }
 
@@ -286,8 +318,133 @@ static void test_timer(void)
 	end();
 }
 
+/* Where peers can connect, as "ADDRESS:PORT ADDRESS:PORT ". */
+static const char *places(void)
+{
+	struct wire_place at[LISTEN_ADDRESSES_MAX];
+	static char text[256];
+	size_t n = endpoint_places(endpoint, at), used = 0;
+
+	*text = 0;
+	for (size_t i = 0; i < n; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s:%u ", at[i].address,
+					 (unsigned int)at[i].port);
+	return text;
+}
+
+static void look(void)
+{
+	endpoint_look_at_addresses(endpoint);
+	run();
+}
+
+/* An address that goes away is said, once; the peers stay; it is there again when it is. */
+static void test_address_goes(void)
+{
+	have("192.0.2.1", "");
+	assert(open_at("192.0.2.1", 0) == 0);
+	assert(!strcmp(places(), "192.0.2.1:1000 ") && !*endpoint_trouble(endpoint));
+	connect_with(7);
+	look();
+	assert(!heard.addresses);
+	have("", "");
+	look();
+	look();
+	assert(heard.addresses == 1 && !*places() && !heard.left);
+	assert(!strcmp(endpoint_trouble(endpoint),
+		       "no peer can connect: 192.0.2.1: No interface that is up has this address"));
+	assert(!strcmp(endpoint_address(endpoint), "192.0.2.1"));
+	have("192.0.2.1", "");
+	look();
+	assert(heard.addresses == 2 && !*endpoint_trouble(endpoint));
+	assert(!strcmp(places(), "192.0.2.1:1000 ") && connect_to("192.0.2.1", 7));
+	end();
+}
+
+/* While it is away it is looked at again and again: the kernel may have told before it was ready. */
+static void test_address_is_awaited(void)
+{
+	have("192.0.2.1", "");
+	assert(open_at("192.0.2.1", 0) == 0);
+	have("", "");
+	look();
+	have("192.0.2.1", "");
+	while (heard.addresses < 2)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert(!*endpoint_trouble(endpoint));
+	end();
+}
+
+/* Found for "any": another one is taken instead, and nothing is the matter. */
+static void test_any_moves(void)
+{
+	have("192.0.2.1", "192.0.2.9");
+	assert(open_at("any", 0) == 0 && !strcmp(places(), "192.0.2.1:1000 "));
+	have("192.0.2.9", "");
+	look();
+	assert(!strcmp(places(), "192.0.2.9:1000 ") && !*endpoint_trouble(endpoint));
+	assert(!heard.addresses && fabric.listening == 1);
+	have("", "");
+	look();
+	assert(!*places() && heard.addresses == 1);
+	have("192.0.2.7", "");
+	look();
+	assert(!strcmp(places(), "192.0.2.7:1000 ") && heard.addresses == 2);
+	end();
+}
+
+/* All of the setting, in its order; one that is missing does not keep the others from it. */
+static void test_several(void)
+{
+	have("192.0.2.1", "2001:db8::1");
+	assert(open_at("2001:db8::1,192.0.2.1", 0) == 0);
+	assert(!strcmp(places(), "2001:db8::1:1001 192.0.2.1:1000 "));
+	assert(connect_to("192.0.2.1", 7) && connect_to("2001:db8::1", 7));
+	have("192.0.2.1", "");
+	look();
+	assert(!strcmp(places(), "192.0.2.1:1000 ") && heard.addresses == 1 && !heard.left);
+	assert(!strcmp(endpoint_trouble(endpoint),
+		       "peers cannot connect by each address: 2001:db8::1: No interface that is up "
+		       "has this address"));
+	assert(!strcmp(endpoint_address(endpoint), "192.0.2.1") && endpoint_port(endpoint) == 1000);
+	have("192.0.2.1", "2001:db8::1");
+	look();
+	assert(!strcmp(places(), "2001:db8::1:1001 192.0.2.1:1000 ") && heard.addresses == 2);
+	end();
+
+	/* not there at the beginning */
+	have("192.0.2.1", "");
+	assert(open_at("2001:db8::1,192.0.2.1", 0) == 0 && fabric.listening == 1);
+	assert(!strcmp(places(), "192.0.2.1:1000 ") && *endpoint_trouble(endpoint));
+	have("192.0.2.1", "2001:db8::1");
+	look();
+	assert(!strcmp(places(), "2001:db8::1:1001 192.0.2.1:1000 ") && fabric.listening == 2);
+	assert(heard.addresses == 1 && !*endpoint_trouble(endpoint));
+	end();
+}
+
+static void refuse_all(const char *address)
+{
+	assert(open_at(address, 0) == -EADDRNOTAVAIL && !fabric.listening);
+	event_base_free(base);
+	fabric_end();
+}
+
+static void test_none(void)
+{
+	have("192.0.2.1", "");
+	refuse_all("192.0.2.2");
+	refuse_all("192.0.2.2,192.0.2.3");
+	refuse_all("192.0.2.1,192.0.2.2,192.0.2.3,192.0.2.4,192.0.2.5");
+}
+
 int main(void)
 {
+	test_address_goes();
+	test_address_is_awaited();
+	test_any_moves();
+	test_several();
+	test_none();
 	test_patience();
 	test_stopped();
 	test_late();

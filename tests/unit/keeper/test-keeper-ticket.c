@@ -135,15 +135,47 @@ static void test_expiry_and_room(void)
 static void test_text(void)
 {
 	uint8_t token[WIRE_TOKEN_BYTES] = { 0x00, 0x01, 0xfe, [15] = 0xff };
+	const struct wire_place one[] = { { "10.99.0.1", 7 } }, v6[] = { { "2001:db8::1", 65535 } };
 	char text[WIRE_TICKET_MAX], small[32];
 
-	assert(ticket_format(text, sizeof(text), "10.99.0.1", 7, 42, token) == 0);
+	assert(ticket_format(text, sizeof(text), one, 1, 42, token) == 0);
 	assert(strcmp(text, "rdmareg://10.99.0.1:7/42?0001fe000000000000000000000000ff") == 0);
-	assert(ticket_format(text, sizeof(text), "2001:db8::1", 65535, UINT64_MAX, token) == 0);
+	assert(ticket_format(text, sizeof(text), v6, 1, UINT64_MAX, token) == 0);
 	assert(strcmp(text,
 		      "rdmareg://[2001:db8::1]:65535/18446744073709551615?0001fe000000000000000000000000ff") ==
 	       0);
-	assert(ticket_format(small, sizeof(small), "10.99.0.1", 7, 42, token) == -ENAMETOOLONG);
+	assert(ticket_format(small, sizeof(small), one, 1, 42, token) == -ENAMETOOLONG);
+	assert(ticket_format(text, sizeof(text), one, 0, 42, token) == -ENAMETOOLONG);
+}
+
+/* In their order; two of the longest fit, and of more those that do. */
+static void test_places(void)
+{
+#define LONG "2001:0db8:1111:2222:3333:4444:5555:"
+	static const uint8_t token[WIRE_TOKEN_BYTES];
+	const struct wire_place several[] = { { LONG "6666", 65535 },
+					      { "10.99.0.1", 7 },
+					      { LONG "7777", 65534 },
+					      { "10.99.0.2", 8 } };
+	char text[WIRE_TICKET_MAX], exact[WIRE_TICKET_MAX];
+
+	assert(ticket_format(text, sizeof(text), several + 1, 3, 42, token) == 0);
+	assert(strcmp(text, "rdmareg://10.99.0.1:7,[" LONG "7777]:65534,10.99.0.2:8/42?"
+			    "00000000000000000000000000000000") == 0);
+	assert(ticket_format(text, sizeof(text), several, 4, UINT64_MAX, token) == 0);
+	assert(strcmp(text,
+		      "rdmareg://[" LONG "6666]:65535,10.99.0.1:7,10.99.0.2:8/18446744073709551615?"
+		      "00000000000000000000000000000000") == 0);
+	assert(ticket_format(text, sizeof(text),
+			     (const struct wire_place[]){ several[0], several[2] }, 2, UINT64_MAX,
+			     token) == 0);
+	assert(strlen(text) == sizeof(text) - 1 && strstr(text, "6666]:65535,[") &&
+	       strstr(text, "7777]:65534/"));
+	/* the last byte is that of the end */
+	assert(ticket_format(text, sizeof(text), several + 1, 1, 42, token) == 0);
+	assert(ticket_format(exact, strlen(text) + 1, several + 1, 1, 42, token) == 0);
+	assert(ticket_format(exact, strlen(text), several + 1, 1, 42, token) == -ENAMETOOLONG);
+#undef LONG
 }
 
 int main(void)
@@ -154,5 +186,6 @@ int main(void)
 	test_questions_of_rights();
 	test_expiry_and_room();
 	test_text();
+	test_places();
 	return 0;
 }

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* addresses.c - see endpoint/addresses.h. */
+#include "keeper/endpoint/addresses.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper/endpoint/listener.h"
+#include "keeper/endpoint/peers.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define NEWS_USEC (100 * USEC_PER_MSEC) /* much can change at a time */
+#define RETRY_USEC (2 * USEC_PER_SEC)
+#define READS_MAX 64
+
+struct place {
+	struct rdma_cm_id *id; /* NULL: not listened on, @why */
+	bool there;	       /* and the machine has the address */
+	struct failure why;    /* if it is not there */
+	char address[64];      /* numeric */
+};
+
+struct addresses {
+	struct endpoint *endpoint;
+	struct ibv_context *context;
+	uint8_t device_port;
+	bool any;      /* nobody asked for that one */
+	uint16_t port; /* asked for */
+	struct place place[LISTEN_ADDRESSES_MAX];
+	size_t n;
+	struct mnl_socket *news; /* NULL: the kernel does not tell */
+	struct event *news_event;
+	struct event *look_event;
+	char trouble[200];
+};
+
+/* The first one from @i on that peers can connect to; @a->n: none. */
+static size_t find_there(const struct addresses *a, size_t i)
+{
+	while (i < a->n && !a->place[i].there)
+		i++;
+	return i;
+}
+
+static int on_check_same_device(void *userdata, struct ibv_context *context, struct failure *why)
+{
+	const struct addresses *a = userdata;
+
+	if (context == a->context)
+		return 0;
+	return fail(why, -EXDEV, "The regions are registered with RDMA device %s",
+		    ibv_get_device_name(a->context->device));
+}
+
+static const struct endpoint_ops same_device = { .check_device = on_check_same_device };
+
+static void note_place(struct place *p)
+{
+	getnameinfo(rdma_get_local_addr(p->id), sizeof(struct sockaddr_storage), p->address,
+		    sizeof(p->address), NULL, 0, NI_NUMERICHOST);
+}
+
+/* The address that was found for "any" is gone: another one of the same device is taken. */
+static void move(struct addresses *a, struct place *p)
+{
+	struct rdma_cm_id *old = p->id, *new;
+	struct failure why;
+
+	if (listener_new(&new, a->endpoint->channel, "any", a->port, &same_device, a, &why) < 0)
+		return;
+	p->id = new;
+	rdma_destroy_id(old);
+	note_place(p);
+	log_notice("listening on %s port %u instead, RDMA device %s", p->address,
+		   (unsigned int)be16toh(rdma_get_src_port(new)),
+		   ibv_get_device_name(a->context->device));
+}
+
+static int listen_on(struct addresses *a, struct place *p)
+{
+	const struct endpoint *e = a->endpoint;
+	const char *address = a->any ? "any" : p->address;
+	int r;
+
+	if (a->context)
+		r = listener_new(&p->id, e->channel, address, a->port, &same_device, a, &p->why);
+	else
+		r = listener_new(&p->id, e->channel, address, a->port, e->ops, e->userdata,
+				 &p->why);
+	if (r < 0)
+		return r;
+	if (!a->context) {
+		a->context = p->id->verbs;
+		a->device_port = p->id->port_num;
+	}
+	note_place(p);
+	return 0;
+}
+
+static void look_at(struct addresses *a, struct place *p)
+{
+	p->there = false;
+	if (!p->id && listen_on(a, p) < 0)
+		return;
+	if (a->any && !listener_is_reachable(p->id))
+		move(a, p);
+	p->there = listener_is_reachable(p->id);
+	if (!p->there)
+		fail(&p->why, 0, "No interface that is up has this address");
+}
+
+static void describe(struct addresses *a)
+{
+	bool none = find_there(a, 0) == a->n;
+	size_t n = 0;
+
+	a->trouble[0] = 0;
+	for (size_t i = 0; i < a->n && n < sizeof(a->trouble); i++) {
+		const struct place *p = &a->place[i];
+
+		if (!p->there)
+			n += (size_t)snprintf(a->trouble + n, sizeof(a->trouble) - n, "%s%s: %s",
+					      n	     ? "; "
+					      : none ? "no peer can connect: "
+						     : "peers cannot connect by each address: ",
+					      p->address, p->why.text);
+	}
+}
+
+static void look_later(struct addresses *a, uint64_t usec)
+{
+	struct timeval tv = timeval_from_usec(usec);
+
+	evtimer_add(a->look_event, &tv);
+}
+
+static void look(struct addresses *a)
+{
+	char before[sizeof(a->trouble)];
+
+	if (a->endpoint->removed)
+		return;
+	memcpy(before, a->trouble, sizeof(before));
+	for (size_t i = 0; i < a->n; i++)
+		look_at(a, &a->place[i]);
+	describe(a);
+	if (*a->trouble)
+		look_later(a, RETRY_USEC);
+	if (strcmp(before, a->trouble) != 0)
+		a->endpoint->ops->addresses_changed(a->endpoint->userdata);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd;
+	(void)what;
+	look(userdata);
+}
+
+/* What changed is not read: all of it is looked at. Nor does it matter if something was dropped. */
+static void on_news(evutil_socket_t fd, short what, void *userdata)
+{
+	struct addresses *a = userdata;
+	char buffer[4096];
+	int n = READS_MAX;
+
+	(void)fd;
+	(void)what;
+	while (n-- && (mnl_socket_recvfrom(a->news, buffer, sizeof(buffer)) > 0 ||
+		       errno == ENOBUFS || errno == ENOSPC))
+		;
+	look_later(a, NEWS_USEC);
+}
+
+static int listen_for_news(struct addresses *a, struct event_base *base)
+{
+	a->look_event = evtimer_new(base, on_look, a);
+	if (!a->look_event)
+		return -ENOMEM;
+	a->news = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!a->news ||
+	    mnl_socket_bind(a->news, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+			    MNL_SOCKET_AUTOPID) < 0) {
+		log_warning("changes of addresses are noticed at the next ticket only: %m");
+		return 0;
+	}
+	a->news_event =
+		event_new(base, mnl_socket_get_fd(a->news), EV_READ | EV_PERSIST, on_news, a);
+	return a->news_event && event_add(a->news_event, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+/* The addresses of the setting, as far as there are places. */
+static int read_places(struct addresses *a, const char *text, struct failure *why)
+{
+	static const char between[] = LISTEN_ADDRESSES_BETWEEN;
+
+	for (text += strspn(text, between); *text; text += strspn(text, between)) {
+		size_t n = strcspn(text, between);
+
+		if (a->n == LISTEN_ADDRESSES_MAX || n >= sizeof(a->place[0].address))
+			return fail(why, -EADDRNOTAVAIL,
+				    "At most %d numeric addresses can be listened on",
+				    LISTEN_ADDRESSES_MAX);
+		memcpy(a->place[a->n++].address, text, n);
+		text += n;
+	}
+	return 0;
+}
+
+int addresses_new(struct addresses **ret, struct endpoint *e, struct event_base *base,
+		  const struct endpoint_options *o, struct failure *why)
+{
+	struct addresses *a = calloc(1, sizeof(*a));
+	int first = 0, r;
+
+	if (!a)
+		return -ENOMEM;
+	a->endpoint = e;
+	a->any = strcmp(o->address, "any") == 0;
+	a->port = o->port;
+	r = read_places(a, o->address, why);
+	if (r == 0)
+		r = listen_for_news(a, base);
+	for (size_t i = 0; r == 0 && i < a->n; i++) {
+		int error = listen_on(a, &a->place[i]);
+
+		a->place[i].there = error == 0;
+		first = first ? first : error;
+	}
+	if (r == 0 && !a->context) {
+		r = first;
+		*why = a->place[0].why;
+	}
+	if (r < 0) {
+		addresses_free(a);
+		return r;
+	}
+	describe(a);
+	if (*a->trouble)
+		look_later(a, RETRY_USEC);
+	*ret = a;
+	return 0;
+}
+
+struct addresses *addresses_free(struct addresses *a)
+{
+	if (!a)
+		return NULL;
+	if (a->news_event)
+		event_free(a->news_event);
+	if (a->look_event)
+		event_free(a->look_event);
+	if (a->news)
+		mnl_socket_close(a->news);
+	for (size_t i = 0; i < a->n; i++)
+		if (a->place[i].id)
+			rdma_destroy_id(a->place[i].id);
+	free(a);
+	return NULL;
+}
+
+struct ibv_context *addresses_context(const struct addresses *a)
+{
+	return a->context;
+}
+
+uint8_t addresses_device_port(const struct addresses *a)
+{
+	return a->device_port;
+}
+
+void endpoint_look_at_addresses(struct endpoint *e)
+{
+	look(e->addresses);
+}
+
+const char *endpoint_trouble(const struct endpoint *e)
+{
+	return e->addresses->trouble;
+}
+
+size_t endpoint_places(const struct endpoint *e, struct wire_place out[LISTEN_ADDRESSES_MAX])
+{
+	const struct addresses *a = e->addresses;
+	size_t n = 0;
+
+	for (size_t i = find_there(a, 0); i < a->n; i = find_there(a, i + 1)) {
+		memcpy(out[n].address, a->place[i].address, sizeof(out[n].address));
+		out[n++].port = be16toh(rdma_get_src_port(a->place[i].id));
+	}
+	return n;
+}
+
+/* The first that peers can connect to, or could. */
+static const struct place *first_place(const struct endpoint *e)
+{
+	const struct addresses *a = e->addresses;
+	size_t i = find_there(a, 0);
+
+	for (size_t j = 0; i == a->n && j < a->n; j++)
+		if (a->place[j].id)
+			i = j;
+	return &a->place[i];
+}
+
+const char *endpoint_address(const struct endpoint *e)
+{
+	return first_place(e)->address;
+}
+
+uint16_t endpoint_port(const struct endpoint *e)
+{
+	return be16toh(rdma_get_src_port(first_place(e)->id));
+}
