@@ -58,7 +58,11 @@ static bool view_next(void *userdata, uint32_t uid, const char *session, uint64_
 {
 	struct app *a = userdata;
 
-	return app_view(a, registry_after_of(a->registry, uid ? &uid : NULL, session, id), ret);
+	return app_view(a,
+			uid || session
+				? registry_after_of(a->registry, uid ? &uid : NULL, session, id)
+				: registry_after(a->registry, id),
+			ret);
 }
 
 /* Charges the tenant and makes the region. */

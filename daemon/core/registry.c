@@ -422,8 +422,6 @@ struct region *registry_after_of(const struct registry *r, const uint32_t *uid, 
 {
 	struct region *next = NULL;
 
-	if (!uid && !session)
-		return registry_after(r, id);
 	if (id == UINT64_MAX)
 		return NULL;
 	FOREACH_TENANT(t, r) {

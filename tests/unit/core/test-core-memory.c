@@ -324,7 +324,7 @@ static void test_gives_back(void)
 	assert(mallinfo2().uordblks < before + (size_t)TIMES * SMALLEST_BLOCK);
 }
 
-/* A region whose place in the tree is refused, after it was there itself. */
+/* A region whose place in the tree is refused, after it was there itself; or its client's place. */
 static void test_no_place(void)
 {
 	_cleanup_(registry_freep) struct registry *r = NULL;
@@ -339,6 +339,9 @@ static void test_no_place(void)
 	for (unsigned int i = 0; i < TIMES; i++) {
 		starve(1 + i % 3);
 		assert(registry_add_region(r, t, 0, 1, UINT64_C(1) << 40, &y) == -ENOMEM && !y);
+		feed();
+		starve(1 + i % 3);
+		assert(registry_add_region(r, t, UINT64_C(1) << 40, 1, 0, &y) == -ENOMEM && !y);
 		feed();
 	}
 	assert(mallinfo2().uordblks < before + (size_t)TIMES * SMALLEST_BLOCK);
