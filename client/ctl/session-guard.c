@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "verb-session.h"
+
 enum kind {
 	KIND_MADE,   /* created here: it is released with all that is in it */
 	KIND_OWN,    /* a name that nobody else uses: what is registered with it is released */
@@ -60,6 +62,8 @@ static int create(struct rdmareg *c, const struct session_plan *p, enum kind *re
 	r = rdmareg_session_create(c, p->uid, p->name, p->limits);
 	if (!r) {
 		*ret = KIND_MADE;
+		if (p->limits->memory_bytes && rdmareg_session_get(c, p->uid, p->name, &info) >= 0)
+			session_say_unkept(p->limits->memory_bytes, &info);
 		return EXIT_OK;
 	}
 	if (p->limited && r == -EACCES)

@@ -59,6 +59,15 @@ static int print(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const char *n
 	return EXIT_OK;
 }
 
+void session_say_unkept(uint64_t memory_bytes, const struct rdmareg_session_info *info)
+{
+	if (memory_bytes && memory_bytes != RDMAREG_BYTES_DEFAULT && !info->max_memory_bytes)
+		ctl_error(
+			EXIT_OK,
+			"--max-memory is kept in mind, but limits nothing: keepers are not started by "
+			"systemd, which would see to it; see spawn in rdmaregd.conf(5)");
+}
+
 /*
  * After it was changed. Who may change another's session may still not see it: what is known, then.
  * @memory_bytes: that was asked for; 0: none was.
@@ -79,12 +88,8 @@ static int print_changed(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const
 	} else {
 		return ctl_failed(r);
 	}
-	if (r >= 0 && memory_bytes && memory_bytes != RDMAREG_BYTES_DEFAULT &&
-	    !info.max_memory_bytes)
-		ctl_error(
-			EXIT_OK,
-			"--max-memory is kept in mind, but limits nothing: keepers are not started by "
-			"systemd, which would see to it; see spawn in rdmaregd.conf(5)");
+	if (r >= 0)
+		session_say_unkept(memory_bytes, &info);
 	table_show(ctl, o);
 	return EXIT_OK;
 }

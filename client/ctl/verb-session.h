@@ -24,6 +24,9 @@
 /* A user's name or number; NULL: the caller. 0, or EXIT_USAGE with the message printed. */
 int session_user(const char *text, uint32_t *ret);
 
+/* Of the limit that was asked for, 0 if none was: a session that was made or changed has none. */
+void session_say_unkept(uint64_t memory_bytes, const struct rdmareg_session_info *info);
+
 /* What became of the regions, to stdout. 0 or an exit status. @ret_late: how many go on ending. */
 int session_print_released(const struct ctl *ctl, struct rdmareg_released *l, uint64_t *ret_late);
 

@@ -39,6 +39,9 @@ static void test_create(void)
 	snprintf(command, sizeof(command), "session create memory --uid %u --max-memory 64M", uid);
 	check(world_ctl(&sessions_world, command, out, sizeof(out)) == 0 &&
 	      strstr(out, "--max-memory is kept in mind, but limits nothing"));
+	check(world_ctl(&sessions_world, "session run --max-memory 64M -- true", out,
+			sizeof(out)) == 0 &&
+	      strstr(out, "--max-memory is kept in mind, but limits nothing"));
 	release_session("memory", &ends);
 	release_session("job_2d7", &ends);
 	check(ends.n == 0);
