@@ -12,13 +12,13 @@
 
 #include <stdint.h>
 
-#define REGION_COUNTERS(X)                              \
-	X(invalidations, "Invalidations", COUNT, QUIET) \
-	X(writebacks, "Writebacks", COUNT, QUIET)       \
-	X(bytes_warmed, "BytesWarmed", BYTES, QUIET)    \
-	X(faults, "Faults", COUNT, QUIET)               \
-	X(removals, "Removals", COUNT, QUIET)           \
-	X(bytes_redirtied, "BytesRedirtied", BYTES, QUIET)
+#define REGION_COUNTERS(X)                                    \
+	X(invalidations, "Invalidations", COUNT, QUIET, FULL) \
+	X(writebacks, "Writebacks", COUNT, QUIET, FULL)       \
+	X(bytes_warmed, "BytesWarmed", BYTES, QUIET, FULL)    \
+	X(faults, "Faults", COUNT, QUIET, FULL)               \
+	X(removals, "Removals", COUNT, QUIET, FULL)           \
+	X(bytes_redirtied, "BytesRedirtied", BYTES, QUIET, FULL)
 
 struct region_counters {
 #define REGION_COUNTER(member, ...) uint64_t member;

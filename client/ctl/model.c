@@ -67,8 +67,22 @@ json_object *model_region(const struct rdmareg_region_info *i)
 {
 	json_object *o = json_object_new_object();
 
-#define VALUE(member, name, kind, told) add_##kind(o, #member, i->member);
-#define WORD(member, name, vocabulary, told) add_text(o, #member, NAME_##vocabulary(i->member));
+#define VALUE(member, name, kind, told, where) add_##kind(o, #member, i->member);
+#define WORD(member, name, vocabulary, told, where) \
+	add_text(o, #member, NAME_##vocabulary(i->member));
+	REGION_PROPERTIES(VALUE, WORD)
+#undef WORD
+#undef VALUE
+	return o;
+}
+
+json_object *model_region_brief(const struct rdmareg_region_info *i)
+{
+	json_object *o = json_object_new_object();
+
+#define VALUE(member, name, kind, told, where) WHERE_##where(add_##kind(o, #member, i->member);)
+#define WORD(member, name, vocabulary, told, where) \
+	WHERE_##where(add_text(o, #member, NAME_##vocabulary(i->member));)
 	REGION_PROPERTIES(VALUE, WORD)
 #undef WORD
 #undef VALUE

@@ -10,6 +10,8 @@
 
 /* Keys are the D-Bus property names in snake_case. */
 json_object *model_region(const struct rdmareg_region_info *info);
+/* Of what a brief list brings. */
+json_object *model_region_brief(const struct rdmareg_region_info *info);
 json_object *model_session(const struct rdmareg_session_info *info);
 json_object *model_keeper(const struct rdmareg_keeper *k);
 json_object *model_standing(const struct rdmareg_standing *s);

@@ -80,7 +80,7 @@ static int create(struct rdmareg *c, const struct session_plan *p, enum kind *re
 /* Regions that the command registered itself, with the name and detached. */
 static int release_own(struct rdmareg *c, const struct session_plan *p)
 {
-	struct rdmareg_list_options lo = { .size = sizeof(lo), .session = p->name };
+	struct rdmareg_list_options lo = { .size = sizeof(lo), .session = p->name, .brief = 1 };
 	struct rdmareg_release_options ro = { .size = sizeof(ro), .grace_usec = p->grace_usec };
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_list *l;

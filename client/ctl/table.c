@@ -38,7 +38,7 @@ static const struct {
 	const char *key;
 	enum look look;
 } looks[] = {
-#define PROPERTY(member, name, kind, told) { #member, LOOK_OF_##kind },
+#define PROPERTY(member, name, kind, told, where) { #member, LOOK_OF_##kind },
 	REGION_PROPERTIES(PROPERTY, PROPERTY)
 #undef PROPERTY
 	/* of a session */

@@ -44,9 +44,9 @@ static const char *none_to_list(const struct options *o)
 static int list(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
-	struct rdmareg_list_options lo = { .size = sizeof(lo),
-					   .session = o->session,
-					   .state = o->state };
+	struct rdmareg_list_options lo = {
+		.size = sizeof(lo), .session = o->session, .state = o->state, .brief = !ctl->json
+	};
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_list *walk = NULL;
 	struct rdmareg *context;
@@ -63,7 +63,8 @@ static int list(struct ctl *ctl, const void *options, char **arguments, int n)
 		return ctl_failed(r);
 	regions = json_object_new_array();
 	while ((r = rdmareg_list_next(walk, &info)) > 0)
-		json_object_array_add(regions, model_region(&info));
+		json_object_array_add(regions,
+				      lo.brief ? model_region_brief(&info) : model_region(&info));
 	if (r < 0)
 		status = ctl_failed(r);
 	else

@@ -140,7 +140,8 @@ static int add_session(struct rdmareg *context, struct release *x)
 {
 	const char *name = x->options->session, *colon = strchr(name, ':');
 	struct rdmareg_list_options lo = { .size = sizeof(lo),
-					   .session = colon ? colon + 1 : name };
+					   .session = colon ? colon + 1 : name,
+					   .brief = 1 };
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_list *list = NULL;
 	uint32_t uid = geteuid();

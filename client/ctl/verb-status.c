@@ -217,10 +217,11 @@ static void tell_degraded(const struct degraded *d, json_object *problems)
 
 static int take_regions(struct rdmareg *context, json_object *problems)
 {
+	struct rdmareg_list_options lo = { .size = sizeof(lo), .brief = 1 };
 	struct rdmareg_region_info i = { .size = sizeof(i) };
 	struct rdmareg_list *regions = NULL;
 	struct degraded d = { .n = 0 };
-	int r = rdmareg_list(context, NULL, &regions);
+	int r = rdmareg_list(context, &lo, &regions);
 
 	while (r >= 0 && (r = rdmareg_list_next(regions, &i)) > 0)
 		if (*i.degraded)

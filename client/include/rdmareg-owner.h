@@ -257,6 +257,13 @@ struct rdmareg_list_options {
 	uint64_t after;		  /* only ids above this one */
 	enum rdmareg_state state; /* only those in this state */
 	uint32_t page;		  /* how many to fetch at once, 1 to 4096; default 256 */
+	/*
+	 * 1: only what identifies a region and says how it is: id, state, arbitration_mode, refuses,
+	 * degraded, policy, access, path, path_state, length, valid_length, uid, session, name, peers
+	 * and clients. The other members are 0, "" or unknown. Costs a tenth of the time
+	 */
+	uint8_t brief;
+	uint8_t reserved[7];
 };
 
 /*

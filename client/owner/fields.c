@@ -10,8 +10,9 @@ static const char *const types[] = {
 	[FIELD_TEXT] = "s", [FIELD_WORD] = "s", [FIELD_REVOCATION] = "(tsttt)",
 };
 
-static int read_value(sd_bus_message *m, const struct field *f, void *place)
+int field_read(sd_bus_message *m, const struct field *f, void *into)
 {
+	void *place = (uint8_t *)into + f->offset;
 	struct rdmareg_revocation *v = place;
 	const char *text;
 	unsigned int word;
@@ -57,7 +58,7 @@ static int read_entry(sd_bus_message *m, const struct field *table, size_t n, vo
 			continue;
 		r = sd_bus_message_enter_container(m, 'v', types[table[i].kind]);
 		if (r >= 0)
-			r = read_value(m, &table[i], (uint8_t *)into + table[i].offset);
+			r = field_read(m, &table[i], into);
 		if (r >= 0)
 			r = sd_bus_message_exit_container(m);
 		return r;

@@ -35,6 +35,9 @@ struct field {
 #define FIELD_WORD_INTO(type, key, vocabulary, member) \
 	{ key, FIELD_WORD, vocabulary, offsetof(type, member) }
 
+/* Read the value at the message's present position into the member. */
+int field_read(sd_bus_message *m, const struct field *f, void *into);
+
 /*
  * Read the dictionary at the message's present position. Negative: it is none, or a known key's
  * type is another.

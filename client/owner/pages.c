@@ -31,7 +31,7 @@ static int broken(struct pages *p)
 static int fetch(struct pages *p)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
-	char items[32];
+	char items[64];
 	int r;
 
 	r = context_new_call(p->context, 0, p->kind->method, &m);
@@ -41,14 +41,20 @@ static int fetch(struct pages *p)
 	option_append(m, &r, p->kind->limit, "u", p->page);
 	p->kind->filter(p, m, &r);
 	options_close(m, &r);
+	if (r >= 0 && p->kind->behind)
+		r = p->kind->behind(m);
 	if (r < 0)
 		return fail_bus(NULL, r, "%s", p->kind->doing);
 	r = context_call(p->context, take_pointer(m), 0, &p->answer, "%s", p->kind->doing);
 	if (r < 0)
 		return r;
 	p->taken = 0;
-	snprintf(items, sizeof(items), "(%s)", p->kind->item);
-	return sd_bus_message_enter_container(p->answer, 'a', items) < 0 ? broken(p) : 0;
+	snprintf(items, sizeof(items), "a(%s)", p->kind->item);
+	if (p->kind->variant)
+		r = sd_bus_message_enter_container(p->answer, 'v', items);
+	if (r >= 0)
+		r = sd_bus_message_enter_container(p->answer, 'a', items + 1);
+	return r < 0 ? broken(p) : 0;
 }
 
 /* 1: the next one was read; 0: the page is at its end. */

@@ -20,8 +20,11 @@ struct pages_kind {
 	const char *method;
 	const char *limit; /* the option that says how many to a page */
 	const char *item;  /* its members, without the parentheses */
+	bool variant;	   /* the array is in one */
 	/* The other options: where the walk is, and what it is about. */
 	void (*filter)(const struct pages *p, sd_bus_message *m, int *r);
+	/* What stands behind the options; NULL: nothing. */
+	int (*behind)(sd_bus_message *m);
 	/*
 	 * The item at the message's present position; negative: it makes no sense, such as one that
 	 * is not behind the one before. -ENOMEM is handed up.

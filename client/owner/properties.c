@@ -5,9 +5,10 @@
  */
 #include "properties.h"
 
+#include <stdbool.h>
+
 #include "error.h"
 #include "fields.h"
-#include "region-properties.h"
 #include "util.h"
 
 /* How each kind of the list is read. */
@@ -23,26 +24,36 @@
 #define READ_REVOCATION FIELD_REVOCATION
 
 static const struct field known[] = {
-#define VALUE(member, name, kind, told) \
+#define VALUE(member, name, kind, told, where) \
 	FIELD_INTO(struct rdmareg_region_info, name, READ_##kind, member),
-#define WORD(member, name, vocabulary, told) \
+#define WORD(member, name, vocabulary, told, where) \
 	FIELD_WORD_INTO(struct rdmareg_region_info, name, WORDS_##vocabulary, member),
 	REGION_PROPERTIES(VALUE, WORD)
 #undef WORD
 #undef VALUE
 };
 
-int properties_read(struct properties *p, sd_bus_message *m)
+static const bool brief[ARRAY_SIZE(known)] = {
+#define VALUE(member, name, kind, told, where) 0 WHERE_##where(+1),
+	REGION_PROPERTIES(VALUE, VALUE)
+#undef VALUE
+};
+
+static struct rdmareg_region_info nothing(void)
 {
-	const char *none = "";
 	struct rdmareg_region_info info = { .faults = UINT64_MAX };
-	int r;
+	const char *none = "";
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (known[i].kind == FIELD_TEXT)
 			memcpy((char *)&info + known[i].offset, &none, sizeof(none));
-	r = fields_read(m, known, ARRAY_SIZE(known), &info);
-	if (r < 0 || !info.id)
+	return info;
+}
+
+static int take(struct properties *p, sd_bus_message *m, const struct rdmareg_region_info *info,
+		int r)
+{
+	if (r < 0 || !info->id)
 		return fail(EBADMSG,
 			    "reading rdmaregd's answer: a region's properties make no sense; "
 			    "do librdmareg and rdmaregd come from one version?");
@@ -50,8 +61,37 @@ int properties_read(struct properties *p, sd_bus_message *m)
 	sd_bus_message_ref(m);
 	sd_bus_message_unref(p->answer);
 	p->answer = m;
-	p->info = info;
+	p->info = *info;
 	return 0;
+}
+
+int properties_read(struct properties *p, sd_bus_message *m)
+{
+	struct rdmareg_region_info info = nothing();
+	int r = fields_read(m, known, ARRAY_SIZE(known), &info);
+
+	return take(p, m, &info, r);
+}
+
+int properties_read_brief(struct properties *p, sd_bus_message *m)
+{
+	struct rdmareg_region_info info = nothing();
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(known) && r >= 0; i++)
+		if (brief[i])
+			r = field_read(m, &known[i], &info);
+	return take(p, m, &info, r);
+}
+
+int properties_append_brief(sd_bus_message *m)
+{
+	int r = sd_bus_message_open_container(m, 'a', "s");
+
+	for (size_t i = 0; i < ARRAY_SIZE(known) && r >= 0; i++)
+		if (brief[i])
+			r = sd_bus_message_append_basic(m, 's', known[i].key);
+	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 void properties_clear(struct properties *p)

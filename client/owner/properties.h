@@ -8,6 +8,7 @@
 #include <systemd/sd-bus.h>
 
 #include "rdmareg.h"
+#include "region-properties.h"
 
 struct properties {
 	struct rdmareg_region_info info; /* its strings point into @answer, or are "" */
@@ -22,6 +23,18 @@ struct properties {
  * one has another type, or there is no Id.
  */
 int properties_read(struct properties *p, sd_bus_message *m);
+
+/*
+ * The same from a structure with the values of a brief list, in the order of
+ * proto/region-properties.h; the others stay zero or "".
+ */
+int properties_read_brief(struct properties *p, sd_bus_message *m);
+/* What to ask for: its names (as), and the types of its values. */
+int properties_append_brief(sd_bus_message *m);
+#define WHERE_VALUE(member, name, kind, told, where) WHERE_##where(PROPERTY_TYPE_##kind)
+#define WHERE_WORD(member, name, vocabulary, told, where) WHERE_##where(PROPERTY_TYPE_WORD)
+#define PROPERTIES_BRIEF REGION_PROPERTIES(WHERE_VALUE, WHERE_WORD)
+
 void properties_clear(struct properties *p);
 
 #endif

@@ -68,12 +68,31 @@ static int read_region(struct pages *p, sd_bus_message *m)
 	return 0;
 }
 
+static int read_brief(struct pages *p, sd_bus_message *m)
+{
+	struct rdmareg_list *l = (struct rdmareg_list *)p;
+
+	if (properties_read_brief(&l->properties, m) < 0 || l->properties.info.id <= l->after)
+		return -EBADMSG;
+	l->after = l->properties.info.id;
+	return 0;
+}
+
 static const struct pages_kind kind = { .doing = "listing regions",
 					.method = "ListRegions",
 					.limit = "limit",
 					.item = "toa{sv}",
 					.filter = append_filter,
 					.read = read_region };
+
+static const struct pages_kind kind_brief = { .doing = "listing regions",
+					      .method = "ListRegionProperties",
+					      .limit = "limit",
+					      .item = PROPERTIES_BRIEF,
+					      .variant = true,
+					      .filter = append_filter,
+					      .behind = properties_append_brief,
+					      .read = read_brief };
 
 _public_ int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *options,
 			  struct rdmareg_list **ret)
@@ -87,7 +106,7 @@ _public_ int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *
 	NEED(ret);
 	r = struct_in(&o, sizeof(o), options);
 	if (r >= 0)
-		r = pages_init(&pages, &kind, c, o.page);
+		r = pages_init(&pages, o.brief ? &kind_brief : &kind, c, o.page);
 	if (r < 0)
 		return r;
 	if ((unsigned int)o.state > RDMAREG_STATE_CLOSING)

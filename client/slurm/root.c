@@ -185,7 +185,9 @@ struct ids {
 
 static int regions_of_job(struct rdmareg *bus, uint32_t uid, const char *session, struct ids *ret)
 {
-	struct rdmareg_list_options options = { .size = sizeof(options), .session = session };
+	struct rdmareg_list_options options = { .size = sizeof(options),
+						.session = session,
+						.brief = 1 };
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_list *list;
 	int r = rdmareg_list(bus, &options, &list);

@@ -326,6 +326,21 @@ int property_get(sd_bus *connection, const char *path, const char *interface, co
 /* a{sv} of those that @changed names; all if it is UINT32_MAX. */
 int properties_append(sd_bus_message *m, const struct region_view *v, uint32_t changed);
 
+#define PROPERTY_CHOICE_MAX 48
+
+/* Some properties, none of them twice. */
+struct property_choice {
+	unsigned int n;
+	uint8_t property[PROPERTY_CHOICE_MAX];
+	char type[PROPERTY_CHOICE_MAX + sizeof(PROPERTY_TYPE_REVOCATION)]; /* of all in a row */
+};
+
+/* From an "as". BUS_E_REFUSED: as @f says */
+int properties_choose(sd_bus_message *m, struct property_choice *ret, struct failure *f);
+/* A structure of their values. */
+int properties_append_chosen(sd_bus_message *m, const struct region_view *v,
+			     const struct property_choice *c);
+
 /* --- manager-register.c */
 
 int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error);
@@ -348,9 +363,11 @@ struct listing {
 };
 
 struct listing_kind {
-	const char *item; /* type of the array's items */
+	/* type of the array's items; NULL: @begin opens it, and @end closes it */
+	const char *item;
 	/* What stands before the array; NULL: nothing. */
 	int (*begin)(struct bus *b, struct listing *l);
+	int (*end)(struct listing *l);
 	/* For listing_of(): of the larger thing, and what fills it from the call's options. */
 	size_t size;
 	int (*read)(sd_bus_message *m, struct listing *l, struct failure *f);
@@ -373,6 +390,7 @@ void listings_drop(struct bus *b, struct client *c);
 /* --- manager-list.c, manager-holders.c */
 
 int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_list_properties(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* --- manager-objects.c */

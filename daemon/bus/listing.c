@@ -24,7 +24,14 @@ static int begin(struct bus *b, struct listing *l)
 
 	if (r >= 0 && l->kind->begin)
 		r = l->kind->begin(b, l);
-	return r < 0 ? r : sd_bus_message_open_container(l->reply, 'a', l->kind->item);
+	if (r < 0 || !l->kind->item)
+		return r;
+	return sd_bus_message_open_container(l->reply, 'a', l->kind->item);
+}
+
+static int end(struct listing *l)
+{
+	return l->kind->end ? l->kind->end(l) : sd_bus_message_close_container(l->reply);
 }
 
 static void drop(struct bus *b, struct client_user *u, struct listing *l)
@@ -55,7 +62,7 @@ static void take_turn(struct bus *b, struct client_user *u)
 		call_fail(l->call, &f);
 	} else {
 		if (r == 0)
-			r = sd_bus_message_close_container(l->reply);
+			r = end(l);
 		call_finish(l->call, l->reply, r);
 		l->reply = NULL;
 	}

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager-list.c - ListRegions.
+ * manager-list.c - ListRegions, and ListRegionProperties, which is the same for a few properties.
  *
  * What always holds: a walk meets only regions that the caller may see, so it costs nothing what
  * others have.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ struct region_listing {
 	bool has_state;
 	uint8_t state;
 	uint64_t after;
-	uint32_t left; /* so many more at most */
+	uint32_t left;		       /* so many more at most */
+	struct property_choice chosen; /* for ListRegionProperties */
 };
 
 static int read_filter(sd_bus_message *m, struct listing *listing, struct failure *f)
@@ -62,6 +64,14 @@ static int read_filter(sd_bus_message *m, struct listing *listing, struct failur
 	return option_word("state", state, region_state_names, _REGION_STATE_MAX, &l->state, f);
 }
 
+static int read_filter_and_choice(sd_bus_message *m, struct listing *listing, struct failure *f)
+{
+	struct region_listing *l = (struct region_listing *)listing;
+	int r = read_filter(m, listing, f);
+
+	return r ? r : properties_choose(m, &l->chosen, f);
+}
+
 static int append_region(sd_bus_message *reply, const struct region_view *v)
 {
 	char path[REGION_PATH_MAX];
@@ -90,7 +100,8 @@ static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t u
 		l->after = v.region->id;
 		if (l->has_state && l->state != v.region->state)
 			continue;
-		r = append_region(listing->reply, &v);
+		r = l->chosen.n ? properties_append_chosen(listing->reply, &v, &l->chosen)
+				: append_region(listing->reply, &v);
 		l->left--;
 	}
 	return r < 0 ? r : 0;
@@ -101,6 +112,39 @@ static const struct listing_kind regions = { .item = "(toa{sv})",
 					     .read = read_filter,
 					     .look = look,
 					     .free = listing_free };
+
+static int begin_chosen(struct bus *b, struct listing *listing)
+{
+	const struct region_listing *l = (const struct region_listing *)listing;
+	char item[sizeof(l->chosen.type) + 2], items[sizeof(item) + 1];
+	int r;
+
+	(void)b;
+	snprintf(item, sizeof(item), "(%s)", l->chosen.type);
+	snprintf(items, sizeof(items), "a%s", item);
+	r = sd_bus_message_open_container(listing->reply, 'v', items);
+	return r < 0 ? r : sd_bus_message_open_container(listing->reply, 'a', item);
+}
+
+static int end_chosen(struct listing *listing)
+{
+	int r = sd_bus_message_close_container(listing->reply);
+
+	return r < 0 ? r : sd_bus_message_close_container(listing->reply);
+}
+
+static const struct listing_kind chosen = { .begin = begin_chosen,
+					    .end = end_chosen,
+					    .size = sizeof(struct region_listing),
+					    .read = read_filter_and_choice,
+					    .look = look,
+					    .free = listing_free };
+
+int method_list_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	(void)error;
+	return listing_of(userdata, m, &chosen);
+}
 
 int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bus/bus-internal.h"
+#include "util/text.h"
 
 const char *const region_state_names[_REGION_STATE_MAX] = REGION_STATE_NAMES;
 const char *const region_policy_names[_REGION_POLICY_MAX] = REGION_POLICY_NAMES;
@@ -31,8 +32,8 @@ static const struct {
 	const char *type;
 	uint32_t changed;
 } properties[_PROPERTY_MAX] = {
-#define VALUE(member, name, kind, told) { name, PROPERTY_TYPE_##kind, TOLD_##told },
-#define WORD(member, name, vocabulary, told) VALUE(member, name, WORD, told)
+#define VALUE(member, name, kind, told, where) { name, PROPERTY_TYPE_##kind, TOLD_##told },
+#define WORD(member, name, vocabulary, told, where) VALUE(member, name, WORD, told, where)
 	REGION_PROPERTIES(VALUE, WORD)
 #undef WORD
 #undef VALUE
@@ -153,6 +154,15 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 	return -EINVAL;
 }
 
+#define VALUE(member, name, kind, told, where) PROPERTY_TYPE_##kind
+#define WORD(member, name, vocabulary, told, where) PROPERTY_TYPE_WORD
+_Static_assert((int)_PROPERTY_MAX <= PROPERTY_CHOICE_MAX &&
+		       sizeof(REGION_PROPERTIES(VALUE, WORD)) <=
+			       sizeof(((struct property_choice *)NULL)->type),
+	       "all can be asked for");
+#undef WORD
+#undef VALUE
+
 int property_get(sd_bus *connection, const char *path, const char *interface, const char *property,
 		 sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
@@ -163,6 +173,55 @@ int property_get(sd_bus *connection, const char *path, const char *interface, co
 		if (!strcmp(properties[p].name, property))
 			return append_value(reply, &found->view, p);
 	return -EINVAL;
+}
+
+static int choose(struct property_choice *c, const char *name, struct failure *f)
+{
+	char clean[64];
+
+	for (enum property p = 0; p < _PROPERTY_MAX; p++) {
+		if (strcmp(properties[p].name, name))
+			continue;
+		for (unsigned int i = 0; i < c->n; i++)
+			if (c->property[i] == p)
+				return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+						   "property '%s' is asked for twice", name);
+		c->property[c->n++] = (uint8_t)p;
+		strcat(c->type, properties[p].type);
+		return 0;
+	}
+	text_clean(clean, sizeof(clean), name, strlen(name));
+	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION, "a region has no property '%s'", clean);
+}
+
+int properties_choose(sd_bus_message *m, struct property_choice *ret, struct failure *f)
+{
+	const char *name;
+	int r = sd_bus_message_enter_container(m, 'a', "s");
+
+	*ret = (struct property_choice){ .n = 0 };
+	while (r >= 0 && (r = sd_bus_message_read_basic(m, 's', &name)) > 0) {
+		r = choose(ret, name, f);
+		if (r)
+			return r;
+	}
+	if (r < 0)
+		return r;
+	if (!ret->n)
+		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+				   "no property is asked for: name one at least, such as Id");
+	r = sd_bus_message_exit_container(m);
+	return r < 0 ? r : 0;
+}
+
+int properties_append_chosen(sd_bus_message *m, const struct region_view *v,
+			     const struct property_choice *c)
+{
+	int r = sd_bus_message_open_container(m, 'r', c->type);
+
+	for (unsigned int i = 0; i < c->n && r >= 0; i++)
+		r = append_value(m, v, (enum property)c->property[i]);
+	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 int properties_append(sd_bus_message *m, const struct region_view *v, uint32_t changed)

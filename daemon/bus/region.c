@@ -252,9 +252,9 @@ static int method_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	((told) == BUS_CHANGED_NEVER ? SD_BUS_VTABLE_PROPERTY_CONST        \
 	 : (told) != 0		     ? SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE \
 				     : 0)
-#define VALUE(member, name, kind, told) \
+#define VALUE(member, name, kind, told, where) \
 	SD_BUS_PROPERTY(name, PROPERTY_TYPE_##kind, property_get, 0, FLAGS(TOLD_##told)),
-#define WORD(member, name, vocabulary, told) VALUE(member, name, WORD, told)
+#define WORD(member, name, vocabulary, told, where) VALUE(member, name, WORD, told, where)
 
 const sd_bus_vtable region_vtable[] = {
 	SD_BUS_VTABLE_START(0),

@@ -119,8 +119,27 @@ static void refuse_call(const char *path, const char *interface, const char *mem
 	sd_bus_error_free(&e);
 }
 
+static void refuse_choice(const char *mentions, const char *types, const char *one,
+			  const char *another)
+{
+	sd_bus_error e = SD_BUS_ERROR_NULL;
+	struct reply r;
+	int ret = sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				     RDMAREG_MANAGER_INTERFACE, "ListRegionProperties", &e, NULL,
+				     "a{sv}as", 1, "limit", types, 1, one ? 1 + !!another : 0, one,
+				     another);
+
+	take_reply(NULL, &e, ret, &r);
+	expect_error(&r, "InvalidOption", mentions);
+	sd_bus_error_free(&e);
+}
+
 static void test_filters(void)
 {
+	refuse_choice("no property 'Size'", "u", "Id", "Size");
+	refuse_choice("asked for twice", "u", "Id", "Id");
+	refuse_choice("no property is asked for", "u", NULL, NULL);
+	refuse_choice("a 32-bit", "b", "Id", NULL);
 #define REFUSE_LIST(...) \
 	refuse_call(RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "ListRegions", __VA_ARGS__)
 	REFUSE_LIST("limit must", "limit", "u", 0);

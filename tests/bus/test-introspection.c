@@ -63,8 +63,8 @@ static void read_names(sd_bus_message *m, char *out, size_t size)
 static void compare_properties(sd_bus *b, const struct reply *region)
 {
 	static const char wanted[] =
-#define VALUE(member, name, kind, told) name " " PROPERTY_TYPE_##kind "\n"
-#define WORD(member, name, vocabulary, told) VALUE(member, name, WORD, told)
+#define VALUE(member, name, kind, told, where) name " " PROPERTY_TYPE_##kind "\n"
+#define WORD(member, name, vocabulary, told, where) VALUE(member, name, WORD, told, where)
 		REGION_PROPERTIES(VALUE, WORD);
 #undef WORD
 #undef VALUE
@@ -86,6 +86,46 @@ static void compare_properties(sd_bus *b, const struct reply *region)
 	sd_bus_message_unref(reply);
 }
 
+/* The types and the order of what is asked for, whatever it is. */
+static void compare_chosen(sd_bus *b)
+{
+	static const char *const each[] = {
+#define VALUE(member, name, kind, told, where) name,
+		REGION_PROPERTIES(VALUE, VALUE)
+#undef VALUE
+	};
+	static const char wanted[] =
+#define VALUE(member, name, kind, told, where) PROPERTY_TYPE_##kind
+#define WORD(member, name, vocabulary, told, where) PROPERTY_TYPE_WORD
+		REGION_PROPERTIES(VALUE, WORD);
+#undef WORD
+#undef VALUE
+	sd_bus_message *m = new_manager_call(b, "ListRegionProperties"), *reply = NULL;
+	char item[sizeof(wanted) + 3];
+	const char *type, *path;
+	uint64_t length;
+
+	check(sd_bus_message_append(m, "a{sv}", 0) >= 0 &&
+	      sd_bus_message_open_container(m, 'a', "s") >= 0);
+	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++)
+		check(sd_bus_message_append(m, "s", each[i]) >= 0);
+	check(sd_bus_message_close_container(m) >= 0 && sd_bus_call(b, m, 0, NULL, &reply) >= 0);
+	snprintf(item, sizeof(item), "a(%s)", wanted);
+	check(sd_bus_message_peek_type(reply, NULL, &type) > 0);
+	check_text(type, item);
+	check(sd_bus_message_skip(reply, "v") > 0);
+	sd_bus_message_unref(reply);
+	sd_bus_message_unref(m);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				 RDMAREG_MANAGER_INTERFACE, "ListRegionProperties", NULL, &reply,
+				 "a{sv}as", 1, "limit", "u", 1, 2, "Path", "Length") >= 0);
+	check(sd_bus_message_enter_container(reply, 'v', "a(st)") > 0 &&
+	      sd_bus_message_enter_container(reply, 'a', "(st)") > 0 &&
+	      sd_bus_message_read(reply, "(st)", &path, &length) > 0 && *path && length == 4096 &&
+	      sd_bus_message_at_end(reply, 0) > 0);
+	sd_bus_message_unref(reply);
+}
+
 int main(void)
 {
 	struct reply region, r;
@@ -103,6 +143,7 @@ int main(void)
 	compare(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE);
 	compare(b, region.path, RDMAREG_REGION_INTERFACE);
 	compare_properties(b, &region);
+	compare_chosen(b);
 	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE,
 				 "StartPrefetch", NULL, &job, "tta{sv}", (uint64_t)0, (uint64_t)0,
 				 0) >= 0);

@@ -114,8 +114,9 @@ static int append_own(sd_bus_message *m, const char *name, const char *type, uin
 
 static void append_each(sd_bus_message *m, uint64_t id)
 {
-#define VALUE(member, name, kind, told) assert(append_own(m, name, PROPERTY_TYPE_##kind, id) >= 0);
-#define WORD(member, name, vocabulary, told) \
+#define VALUE(member, name, kind, told, where) \
+	assert(append_own(m, name, PROPERTY_TYPE_##kind, id) >= 0);
+#define WORD(member, name, vocabulary, told, where) \
 	assert(append(m, name, PROPERTY_TYPE_WORD, MOCK_WORD_##vocabulary) >= 0);
 	assert(sd_bus_message_open_container(m, 'a', "{sv}") >= 0);
 	REGION_PROPERTIES(VALUE, WORD)
@@ -329,31 +330,117 @@ static int on_register_many(sd_bus_message *m, void *userdata, sd_bus_error *err
 	return 1;
 }
 
+/* The first region behind @id that the options of a list let through; 0: there is none. */
+static uint64_t next_listed(uint64_t id)
+{
+	const char *session = mock_option("session");
+
+	if (!id)
+		id = option_number("after", 0);
+	while (++id < REGIONS_MAX)
+		if (mock_regions[id].exists &&
+		    (!session || !strcmp(session, mock_regions[id].session)))
+			return id;
+	return 0;
+}
+
 static int on_list(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-	uint64_t n = 0, limit;
-	const char *session;
+	uint64_t n = 0;
 	sd_bus_message *m;
 
 	(void)userdata;
 	(void)error;
 	mock_take_options(call);
-	session = mock_option("session");
-	limit = option_number("limit", 256);
 	assert(sd_bus_message_new_method_return(call, &m) >= 0);
 	assert(sd_bus_message_open_container(m, 'a', "(toa{sv})") >= 0);
-	for (uint64_t id = option_number("after", 0) + 1; id < REGIONS_MAX && n < limit; id++) {
-		if (!mock_regions[id].exists ||
-		    (session && strcmp(session, mock_regions[id].session)))
-			continue;
+	for (uint64_t id = 0; (id = next_listed(id)) && n < option_number("limit", 256); n++) {
 		assert(sd_bus_message_open_container(m, 'r', "toa{sv}") >= 0);
 		assert(sd_bus_message_append(m, "to", id, mock_path_of(id)) >= 0);
 		append_region(m, id);
 		assert(sd_bus_message_close_container(m) >= 0);
-		n++;
 	}
 	assert(sd_bus_message_close_container(m) >= 0 && sd_bus_send(NULL, m, NULL) >= 0);
 	sd_bus_message_unref(m);
+	return 1;
+}
+
+/* A copy of the value with this name; the region has it. */
+static void copy_property(sd_bus_message *m, sd_bus_message *properties, const char *name)
+{
+	const char *key = "";
+
+	assert(sd_bus_message_rewind(properties, 1) >= 0);
+	assert(sd_bus_message_enter_container(properties, 'a', "{sv}") > 0);
+	while (sd_bus_message_enter_container(properties, 'e', "sv") > 0) {
+		const char *type;
+
+		assert(sd_bus_message_read(properties, "s", &key) > 0);
+		assert(sd_bus_message_peek_type(properties, NULL, &type) > 0);
+		if (!strcmp(key, name)) {
+			assert(sd_bus_message_enter_container(properties, 'v', type) > 0);
+			assert(sd_bus_message_copy(m, properties, 1) >= 0);
+			return;
+		}
+		assert(sd_bus_message_skip(properties, "v") > 0 &&
+		       sd_bus_message_exit_container(properties) >= 0);
+	}
+	assert(!"what is asked for is there");
+}
+
+static void append_chosen(sd_bus_message *m, char **names, const char *types, uint64_t id)
+{
+	sd_bus_message *properties;
+
+	assert(sd_bus_message_new_signal(sd_bus_message_get_bus(m), &properties, "/x", "x.y",
+					 "Z") >= 0);
+	append_region(properties, id);
+	assert(sd_bus_message_seal(properties, 1, 0) >= 0);
+	assert(sd_bus_message_open_container(m, 'r', types) >= 0);
+	for (; *names; names++)
+		copy_property(m, properties, *names);
+	assert(sd_bus_message_close_container(m) >= 0);
+	sd_bus_message_unref(properties);
+}
+
+static int on_list_properties(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	static const struct {
+		const char *name, *type;
+	} known[] = {
+#define VALUE(member, name, kind, told, where) { name, PROPERTY_TYPE_##kind },
+#define WORD(member, name, vocabulary, told, where) VALUE(member, name, WORD, told, where)
+		REGION_PROPERTIES(VALUE, WORD)
+#undef WORD
+#undef VALUE
+	};
+	char types[64] = "", item[80], items[96];
+	sd_bus_message *m;
+	char **names;
+	uint64_t n = 0;
+
+	(void)userdata;
+	(void)error;
+	mock_take_options(call);
+	assert(sd_bus_message_exit_container(call) >= 0 &&
+	       sd_bus_message_read_strv(call, &names) > 0);
+	for (char **name = names; *name; name++)
+		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+			if (!strcmp(*name, known[i].name))
+				strcat(types, known[i].type);
+	snprintf(item, sizeof(item), "(%s)", types);
+	snprintf(items, sizeof(items), "a%s", item);
+	assert(sd_bus_message_new_method_return(call, &m) >= 0);
+	assert(sd_bus_message_open_container(m, 'v', items) >= 0 &&
+	       sd_bus_message_open_container(m, 'a', item) >= 0);
+	for (uint64_t id = 0; (id = next_listed(id)) && n < option_number("limit", 256); n++)
+		append_chosen(m, names, types, id);
+	assert(sd_bus_message_close_container(m) >= 0 && sd_bus_message_close_container(m) >= 0 &&
+	       sd_bus_send(NULL, m, NULL) >= 0);
+	sd_bus_message_unref(m);
+	for (char **name = names; *name; name++)
+		free(*name);
+	free(names);
 	return 1;
 }
 
@@ -725,6 +812,8 @@ const sd_bus_vtable mock_manager[] = {
 	SD_BUS_METHOD("RegisterRegions", "a(httsa{sv})a{sv}", "a(toa{sv}ss)", on_register_many,
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListRegions", "a{sv}", "a(toa{sv})", on_list, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ListRegionProperties", "a{sv}as", "v", on_list_properties,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("GetRegion", "t", "oa{sv}", on_get, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("GetRegionByName", "uss", "oa{sv}", on_get_by_name,
 		      SD_BUS_VTABLE_UNPRIVILEGED),

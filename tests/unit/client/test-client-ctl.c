@@ -325,13 +325,13 @@ static void test_each_property(void)
 	assert(run_ctl(arguments) == 0);
 	o = json_tokener_parse(out);
 #define SHOWN(member) assert(json_object_object_get_ex(o, #member, &value) && value && ++n)
-#define VALUE(member, name, kind, told)                                                       \
+#define VALUE(member, name, kind, told, where)                                                \
 	SHOWN(member);                                                                        \
 	assert(*PROPERTY_TYPE_##kind != 's' || !strcmp(json_object_get_string(value), name)); \
 	assert(*PROPERTY_TYPE_##kind != 't' || !strcmp(name, "Id") ||                         \
 	       json_object_get_uint64(value) == mock_count(name));
-#define WORD(member, name, vocabulary, told) \
-	SHOWN(member);                       \
+#define WORD(member, name, vocabulary, told, where) \
+	SHOWN(member);                              \
 	assert(!strcmp(json_object_get_string(value), MOCK_WORD_##vocabulary));
 	REGION_PROPERTIES(VALUE, WORD)
 #undef WORD
