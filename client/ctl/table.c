@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <libsmartcols.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +50,7 @@ static const struct {
 
 enum { CELL_BYTES = 512, COLUMNS_MAX = 16, RANK_MAX = 6, CUT_LEAST = 12 };
 #define CUT_MARK "..."
+#define COLOR_OFF "\033[0m"
 
 static json_object *of(json_object *row, const char *key)
 {
@@ -171,8 +171,8 @@ static const char *state_color(const char *state)
 
 	for (size_t i = 0; i < sizeof(sound) / sizeof(sound[0]); i++)
 		if (!strcmp(state, sound[i]))
-			return "green";
-	return "yellow";
+			return "\033[32m";
+	return "\033[33m";
 }
 
 /* The text of each cell, and how wide each column is; those that are not shown are left out. */
@@ -192,6 +192,34 @@ static size_t width_of(const char *text)
 	for (; *text; text++)
 		n += (*text & 0xc0) != 0x80;
 	return n;
+}
+
+/* Bytes of the control character at @s; 0: it is none. */
+static size_t control_bytes(const char *s)
+{
+	unsigned char c = (unsigned char)s[0], next = (unsigned char)s[1];
+
+	if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+		return 2;
+	return c < ' ' || c == 0x7f;
+}
+
+/* With control characters as \xNN, each byte of them: nothing here moves a cursor. */
+static char *copy_shown(const char *text)
+{
+	char *copy = malloc(strlen(text) * strlen("\\xNN") + 1), *at = copy;
+
+	while (copy && *text) {
+		size_t n = control_bytes(text);
+
+		if (!n)
+			*at++ = *text++;
+		for (; n; n--)
+			at += sprintf(at, "\\x%02x", (unsigned char)*text++);
+	}
+	if (copy)
+		*at = 0;
+	return copy;
 }
 
 static void free_cells(struct cells *c)
@@ -218,7 +246,7 @@ static int fill_cells(struct cells *c, json_object *rows)
 		/*
 		 * Never empty: a line has as many words as there are columns, for those who cut it.
 		 */
-		c->text[at] = strdup(*text ? text : "-");
+		c->text[at] = copy_shown(*text ? text : "-");
 		if (!c->text[at])
 			return -ENOMEM;
 		if (width_of(c->text[at]) > c->width[at % c->n])
@@ -276,47 +304,44 @@ static void fit(struct cells *c, size_t room)
 	}
 }
 
-static int add_line(struct libscols_table *table, const struct cells *c, size_t row, bool color)
+static void print_blanks(size_t n)
 {
-	struct libscols_line *line = scols_table_new_line(table, NULL);
-	size_t shown = 0;
+	while (n--)
+		putchar_unlocked(' ');
+}
 
-	if (!line)
-		return -ENOMEM;
+/* @texts: of all columns; @color: escapes of a column's state, not of headings. */
+static void print_line(const struct cells *c, char *const texts[], bool color)
+{
+	size_t blanks = 0; /* none at the end of a line */
+
 	for (size_t i = 0; i < c->n; i++) {
-		const char *text = c->text[row * c->n + i];
+		bool colored = color && c->columns[i].look == LOOK_STATE;
+		size_t n = width_of(texts[i]), room = c->width[i] > n ? c->width[i] - n : 0;
 
 		if (c->hidden[i])
 			continue;
-		if (scols_line_set_data(line, shown, text))
-			return -ENOMEM;
-		if (color && c->columns[i].look == LOOK_STATE)
-			scols_cell_set_color(scols_line_get_cell(line, shown), state_color(text));
-		shown++;
+		print_blanks(blanks + (c->columns[i].right ? room : 0));
+		if (colored)
+			fputs_unlocked(state_color(texts[i]), stdout);
+		fputs_unlocked(texts[i], stdout);
+		if (colored)
+			fputs_unlocked(COLOR_OFF, stdout);
+		blanks = 1 + (c->columns[i].right ? 0 : room);
 	}
-	return 0;
+	putchar_unlocked('\n');
 }
 
-static int print_cells(const struct ctl *ctl, const struct cells *c)
+static void print_cells(const struct ctl *ctl, const struct cells *c)
 {
-	struct libscols_table *table = scols_new_table();
-	int r = 0;
+	char *headings[COLUMNS_MAX];
 
-	if (!table)
-		return -ENOMEM;
-	scols_table_enable_noheadings(table, ctl->no_legend);
-	scols_table_enable_colors(table, ctl->color);
 	for (size_t i = 0; i < c->n; i++)
-		if (!c->hidden[i] &&
-		    !scols_table_new_column(table, c->columns[i].heading, c->columns[i].width,
-					    c->columns[i].right ? SCOLS_FL_RIGHT : 0))
-			r = -ENOMEM;
-	for (size_t i = 0; !r && i < c->rows; i++)
-		r = add_line(table, c, i, ctl->color);
-	if (!r)
-		r = scols_print_table(table);
-	scols_unref_table(table);
-	return r;
+		headings[i] = (char *)(uintptr_t)c->columns[i].heading;
+	if (!ctl->no_legend)
+		print_line(c, headings, false);
+	for (size_t i = 0; i < c->rows; i++)
+		print_line(c, &c->text[i * c->n], ctl->color);
 }
 
 int table_print(const struct ctl *ctl, const struct column *columns, size_t n, json_object *rows,
@@ -342,7 +367,7 @@ int table_print(const struct ctl *ctl, const struct column *columns, size_t n, j
 		fit(&c, wide);
 	}
 	if (!r)
-		r = print_cells(ctl, &c);
+		print_cells(ctl, &c);
 	free_cells(&c);
 	return r ? ctl_error(EXIT_FAILED, "printing a table: %s", strerror(-r)) : 0;
 }

@@ -29,7 +29,6 @@ struct column {
 	const char *heading;
 	enum look look;
 	bool right;
-	double width; /* libsmartcols' hint; below 1 a share of the terminal */
 	/*
 	 * On a terminal that is too narrow for all: columns with the highest rank are left out first,
 	 * those with 0 never; then the one that may be cut is.

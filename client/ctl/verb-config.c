@@ -27,10 +27,10 @@ static const struct option_spec specs[] = {
 };
 
 static const struct column columns[] = {
-	{ "section", "SECTION", LOOK_PLAIN, false, 8 },
-	{ "setting", "SETTING", LOOK_PLAIN, false, 20 },
-	{ "value", "VALUE", LOOK_PLAIN, false, 8 },
-	{ "from", "FROM", LOOK_PLAIN, false, 0.3 },
+	{ "section", "SECTION", LOOK_PLAIN, false },
+	{ "setting", "SETTING", LOOK_PLAIN, false },
+	{ "value", "VALUE", LOOK_PLAIN, false },
+	{ "from", "FROM", LOOK_PLAIN, false },
 };
 
 /* Only where this program is none of the system's, as in its tests. */

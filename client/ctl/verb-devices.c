@@ -13,25 +13,18 @@
 #include "table.h"
 
 static const struct column adapter_columns[] = {
-	{ "name", "ADAPTER", LOOK_PLAIN, false, 7 },
-	{ "mode", "STATE", LOOK_PLAIN, false, 6 },
-	{ "netdev", "NETDEV", LOOK_PLAIN, false, 6 },
-	{ "mtu", "MTU", LOOK_PLAIN, true, 4 },
-	{ "abilities", "ABILITIES", LOOK_PLAIN, false, 0.3 },
-	{ "quirks", "QUIRKS", LOOK_PLAIN, false, 0.3 },
-	{ "unusable", "UNUSABLE", LOOK_PLAIN, false, 0.3 },
+	{ "name", "ADAPTER", LOOK_PLAIN, false },	 { "mode", "STATE", LOOK_PLAIN, false },
+	{ "netdev", "NETDEV", LOOK_PLAIN, false },	 { "mtu", "MTU", LOOK_PLAIN, true },
+	{ "abilities", "ABILITIES", LOOK_PLAIN, false }, { "quirks", "QUIRKS", LOOK_PLAIN, false },
+	{ "unusable", "UNUSABLE", LOOK_PLAIN, false },
 };
 
 static const struct column dax_columns[] = {
-	{ "name", "DAX", LOOK_PLAIN, false, 8 },
-	{ "kind", "KIND", LOOK_PLAIN, false, 10 },
-	{ "mode", "MODE", LOOK_PLAIN, false, 8 },
-	{ "bytes", "SIZE", LOOK_SIZE, true, 6 },
-	{ "available_bytes", "FREE", LOOK_SIZE, true, 6 },
-	{ "alignment", "ALIGN", LOOK_SIZE, true, 5 },
-	{ "node", "NODE", LOOK_PLAIN, true, 4 },
-	{ "dynamic", "DYNAMIC", LOOK_PLAIN, false, 4 },
-	{ "unusable", "UNUSABLE", LOOK_PLAIN, false, 0.3 },
+	{ "name", "DAX", LOOK_PLAIN, false },		{ "kind", "KIND", LOOK_PLAIN, false },
+	{ "mode", "MODE", LOOK_PLAIN, false },		{ "bytes", "SIZE", LOOK_SIZE, true },
+	{ "available_bytes", "FREE", LOOK_SIZE, true }, { "alignment", "ALIGN", LOOK_SIZE, true },
+	{ "node", "NODE", LOOK_PLAIN, true },		{ "dynamic", "DYNAMIC", LOOK_PLAIN, false },
+	{ "unusable", "UNUSABLE", LOOK_PLAIN, false },
 };
 
 /*

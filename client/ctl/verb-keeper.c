@@ -32,17 +32,17 @@ static const struct option_spec list_specs[] = {
 };
 
 static const struct column columns[] = {
-	{ "name", "KEEPER", LOOK_PLAIN, false, 14 },
-	{ "state", "STATE", LOOK_STATE, false, 6 },
-	{ "pid", "PID", LOOK_PLAIN, true, 5 },
-	{ "program", "PROGRAM", LOOK_PLAIN, false, 5, 2 },
-	{ "version", "PROTOCOL", LOOK_PLAIN, true, 2, 4 },
-	{ "regions", "REGIONS", LOOK_PLAIN, true, 3 },
-	{ "bytes", "BYTES", LOOK_SIZE, true, 5, 3 },
-	{ "peers", "PEERS", LOOK_PLAIN, true, 3 },
-	{ "since_usec", "AGE", LOOK_AGE, true, 5, 5 },
-	{ "unit", "UNIT", LOOK_PLAIN, false, 0.2, 6 },
-	{ "trouble", "TROUBLE", LOOK_PLAIN, false, 0.3, 0, CUT_END },
+	{ "name", "KEEPER", LOOK_PLAIN, false },
+	{ "state", "STATE", LOOK_STATE, false },
+	{ "pid", "PID", LOOK_PLAIN, true },
+	{ "program", "PROGRAM", LOOK_PLAIN, false, 2 },
+	{ "version", "PROTOCOL", LOOK_PLAIN, true, 4 },
+	{ "regions", "REGIONS", LOOK_PLAIN, true },
+	{ "bytes", "BYTES", LOOK_SIZE, true, 3 },
+	{ "peers", "PEERS", LOOK_PLAIN, true },
+	{ "since_usec", "AGE", LOOK_AGE, true, 5 },
+	{ "unit", "UNIT", LOOK_PLAIN, false, 6 },
+	{ "trouble", "TROUBLE", LOOK_PLAIN, false, 0, CUT_END },
 };
 
 static const char *none_to_list(const struct list_options *o)

@@ -19,19 +19,19 @@ static const struct option_spec specs[] = {
 };
 
 static const struct column columns[] = {
-	{ "id", "ID", LOOK_PLAIN, true, 3 },
-	{ "state", "STATE", LOOK_STATE, false, 8 },
-	{ "arbitration_mode", "ARBITRATION", LOOK_ARBITRATION, false, 12 },
-	{ "policy", "POLICY", LOOK_PLAIN, false, 6, 3 },
-	{ "access", "ACCESS", LOOK_PLAIN, false, 2, 6 },
-	{ "length", "LENGTH", LOOK_SIZE, true, 5 },
-	{ "valid_length", "VALID", LOOK_SIZE, true, 5, 4 },
-	{ "peers", "PEERS", LOOK_PLAIN, true, 3 },
-	{ "clients", "CLIENTS", LOOK_PLAIN, true, 3, 5 },
-	{ "uid", "UID", LOOK_PLAIN, true, 4 },
-	{ "session", "SESSION", LOOK_PLAIN, false, 8, 1, CUT_END },
-	{ "name", "NAME", LOOK_PLAIN, false, 4, 2, CUT_END },
-	{ "path", "PATH", LOOK_PATH, false, 0.3, 0, CUT_BEGIN },
+	{ "id", "ID", LOOK_PLAIN, true },
+	{ "state", "STATE", LOOK_STATE, false },
+	{ "arbitration_mode", "ARBITRATION", LOOK_ARBITRATION, false },
+	{ "policy", "POLICY", LOOK_PLAIN, false, 3 },
+	{ "access", "ACCESS", LOOK_PLAIN, false, 6 },
+	{ "length", "LENGTH", LOOK_SIZE, true },
+	{ "valid_length", "VALID", LOOK_SIZE, true, 4 },
+	{ "peers", "PEERS", LOOK_PLAIN, true },
+	{ "clients", "CLIENTS", LOOK_PLAIN, true, 5 },
+	{ "uid", "UID", LOOK_PLAIN, true },
+	{ "session", "SESSION", LOOK_PLAIN, false, 1, CUT_END },
+	{ "name", "NAME", LOOK_PLAIN, false, 2, CUT_END },
+	{ "path", "PATH", LOOK_PATH, false, 0, CUT_BEGIN },
 };
 
 static const char *none_to_list(const struct options *o)

@@ -195,14 +195,14 @@ static const struct option_spec list_specs[] = {
 };
 
 static const struct column columns[] = {
-	{ "uid", "USER", LOOK_USER, false, 5 },
-	{ "name", "NAME", LOOK_PLAIN, false, 8, 0, CUT_END },
-	{ "state", "STATE", LOOK_STATE, false, 6 },
-	{ "regions", "REGIONS", LOOK_PLAIN, true, 3 },
-	{ "bytes", "BYTES", LOOK_SIZE, true, 5, 3 },
-	{ "peers", "PEERS", LOOK_PLAIN, true, 3, 2 },
-	{ "memory_current", "MEMORY", LOOK_SIZE, true, 5 },
-	{ "max_memory_bytes", "MAX", LOOK_LIMIT, true, 4 },
+	{ "uid", "USER", LOOK_USER, false },
+	{ "name", "NAME", LOOK_PLAIN, false, 0, CUT_END },
+	{ "state", "STATE", LOOK_STATE, false },
+	{ "regions", "REGIONS", LOOK_PLAIN, true },
+	{ "bytes", "BYTES", LOOK_SIZE, true, 3 },
+	{ "peers", "PEERS", LOOK_PLAIN, true, 2 },
+	{ "memory_current", "MEMORY", LOOK_SIZE, true },
+	{ "max_memory_bytes", "MAX", LOOK_LIMIT, true },
 };
 
 static const char *none_to_list(const struct list_options *o)

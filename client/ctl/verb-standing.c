@@ -29,13 +29,13 @@ static const struct option_spec specs[] = {
 };
 
 static const struct column columns[] = {
-	{ "uid", "UID", LOOK_PLAIN, true, 5, 3 },
-	{ "reference", "NAME", LOOK_PLAIN, false, 12 },
-	{ "region", "REGION", LOOK_PLAIN, true, 6 },
-	{ "access", "ACCESS", LOOK_PLAIN, false, 2, 5 },
-	{ "length", "BYTES", LOOK_SIZE, true, 5, 4 },
-	{ "path", "FILE", LOOK_PLAIN, false, 0.3, 2, CUT_BEGIN },
-	{ "why", "TROUBLE", LOOK_PLAIN, false, 0.3, 0, CUT_END },
+	{ "uid", "UID", LOOK_PLAIN, true, 3 },
+	{ "reference", "NAME", LOOK_PLAIN, false },
+	{ "region", "REGION", LOOK_PLAIN, true },
+	{ "access", "ACCESS", LOOK_PLAIN, false, 5 },
+	{ "length", "BYTES", LOOK_SIZE, true, 4 },
+	{ "path", "FILE", LOOK_PLAIN, false, 2, CUT_BEGIN },
+	{ "why", "TROUBLE", LOOK_PLAIN, false, 0, CUT_END },
 };
 
 static int begin(struct ctl *ctl, const struct rdmareg_standing_options *o,

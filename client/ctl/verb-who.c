@@ -6,14 +6,14 @@
 #include "table.h"
 
 static const struct column columns[] = {
-	{ "region", "REGION", LOOK_PLAIN, true, 3 },
-	{ "kind", "KIND", LOOK_PLAIN, false, 6 },
-	{ "pid", "PID/PEER", LOOK_PROCESS, false, 8 },
-	{ "uid", "USER", LOOK_USER, false, 6 },
-	{ "session", "SESSION", LOOK_PLAIN, false, 8, 2, CUT_END },
-	{ "cgroup", "CGROUP", LOOK_PLAIN, false, 0.3, 3, CUT_BEGIN },
-	{ "since_usec", "AGE", LOOK_AGE, true, 5 },
-	{ "asked", "ASKED", LOOK_REVOCATION, false, 4 },
+	{ "region", "REGION", LOOK_PLAIN, true },
+	{ "kind", "KIND", LOOK_PLAIN, false },
+	{ "pid", "PID/PEER", LOOK_PROCESS, false },
+	{ "uid", "USER", LOOK_USER, false },
+	{ "session", "SESSION", LOOK_PLAIN, false, 2, CUT_END },
+	{ "cgroup", "CGROUP", LOOK_PLAIN, false, 3, CUT_BEGIN },
+	{ "since_usec", "AGE", LOOK_AGE, true },
+	{ "asked", "ASKED", LOOK_REVOCATION, false },
 };
 
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
