@@ -156,8 +156,10 @@ static void verify_all(const char *prefix, uint64_t bytes)
 	}
 	for (uint64_t i = 0; i < bytes / sizeof(*data); i++)
 		if (data[i] != word(before, i))
-			give_up("%s.%d differs from the checkpoint of rank %d at %llu", prefix,
-				rank, before, (unsigned long long)(i * sizeof(*data)));
+			give_up("%s.%d differs from the checkpoint of rank %d at %llu: it has "
+				"%016llx, not %016llx",
+				prefix, rank, before, (unsigned long long)(i * sizeof(*data)),
+				(unsigned long long)data[i], (unsigned long long)word(before, i));
 	close(fd);
 	free(data);
 	printf("rank %d: its file has the checkpoint of rank %d\n", rank, before);

@@ -30,10 +30,11 @@ for fs in xfs ext4; do
 	check "$fs: no region is left" wait_for no_regions
 	expect_equal "$fs: the files are their user's alone" "600 good
 600 good" "$(stat -c '%a %U' /mnt/$fs/job/checkpoint.0 /mnt/$fs/job/checkpoint.1)"
+	check "$fs: two ranks find the checkpoint of the other in memory" ranks verify /mnt/$fs/job/checkpoint
 	device=$(device_of $fs)
 	check "$fs: unmount" wait_for umount /mnt/$fs
 	check "$fs: mount" mount "$device" /mnt/$fs
-	check "$fs: two ranks find the checkpoint of the other" ranks verify /mnt/$fs/job/checkpoint
+	check "$fs: and on storage" ranks verify /mnt/$fs/job/checkpoint
 	# the comparison can fail
 	printf x | dd of=/mnt/$fs/job/checkpoint.1 bs=1 seek=1M conv=notrunc status=none
 	check "$fs: one byte that differs is noticed" fails ranks verify /mnt/$fs/job/checkpoint
