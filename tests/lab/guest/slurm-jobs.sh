@@ -161,6 +161,68 @@ part_requeue() {
 	end_job requeue
 }
 
+# Slurm takes a job's nodes for one of a higher priority, in each of its ways. Both want all processors, so they never run at a time.
+part_preempted() {
+	local mode
+	cp /etc/slurm/slurm.conf /run/lab/slurm.conf
+	{
+		printf 'PreemptType=preempt/partition_prio\nPreemptMode=SUSPEND,GANG\n'
+		for mode in requeue cancel suspend; do echo "PartitionName=$mode Nodes=ALL PriorityTier=1 PreemptMode=$mode"; done
+		echo 'PartitionName=urgent Nodes=ALL PriorityTier=2 PreemptMode=off'
+	} >>/etc/slurm/slurm.conf
+	slurm_stop lab-slurmctld
+	start_slurmctld
+	check "preempted: slurmctld has the partitions" wait_for nodes_idle
+	cat >$RDMAREG_JOBS/urgent.sh <<'EOS'
+rdmaregctl --json list | jq -r '.[].session' >$RDMAREG_JOBS/found.$SLURM_PROCID
+echo "$RDMAREG_SESSION" >$RDMAREG_JOBS/found.own.$SLURM_PROCID
+squeue -h -j "$PREEMPTED" -o %T >$RDMAREG_JOBS/found.state
+EOS
+	# "requeue" is what sbatch allows, the partition decides
+	for mode in requeue cancel suspend; do
+		rm -f $RDMAREG_JOBS/again.[0-9]* $RDMAREG_JOBS/found.*
+		job=$(as_good sbatch --parsable --requeue -p $mode -D /tmp -o /dev/null -N2 -n2 -c24 --mem=100 \
+			--rdmareg=/mnt/xfs/model:rw,name=model,required $RDMAREG_JOBS/again.sh)
+		check "preempted, $mode: the job runs" wait_for test -s $RDMAREG_JOBS/again.0.0 -a -s $RDMAREG_JOBS/again.0.1
+		TICKET=$(awk '$1 == 0 && $3 == "model" { print $5 }' $RDMAREG_JOBS/again.0.0)
+		check "preempted, $mode: its region is reachable" on_b rdmaregctl get "$TICKET" /tmp/got
+		as_good env PREEMPTED="$job" srun -p urgent -D /tmp -N2 -n2 -c24 --mem=100 --rdmareg=/mnt/xfs/model:rw,required sh $RDMAREG_JOBS/urgent.sh \
+			>/run/lab/urgent 2>&1
+		expect_equal "preempted, $mode: the urgent job runs" 0 $?
+		sed 's/^/# /' /run/lab/urgent
+		preempted_by_$mode
+	done
+	mv /run/lab/slurm.conf /etc/slurm/slurm.conf
+	slurm_stop lab-slurmctld
+	start_slurmctld
+	check "preempted: all is as it was" wait_for nodes_idle
+}
+
+# the epilog of the preempted job was over on each node before the urgent one began
+alone() {
+	cmp $RDMAREG_JOBS/found.0 $RDMAREG_JOBS/found.own.0 && cmp $RDMAREG_JOBS/found.1 $RDMAREG_JOBS/found.own.1
+}
+preempted_by_requeue() {
+	check "preempted, requeue: the urgent job finds nothing of it on either node" alone
+	check "preempted, requeue: it runs again" wait_for test -s $RDMAREG_JOBS/again.1.0 -a -s $RDMAREG_JOBS/again.1.1
+	check "preempted, requeue: its old ticket is worth nothing" sh -c "! ip netns exec b rdmaregctl get '$TICKET' /tmp/got"
+	TICKET=$(awk '$1 == 0 && $3 == "model" { print $5 }' $RDMAREG_JOBS/again.1.0)
+	check "preempted, requeue: its new one is good" on_b rdmaregctl get "$TICKET" /tmp/got
+	end_job "preempted, requeue"
+}
+preempted_by_cancel() {
+	check "preempted, cancel: the urgent job finds nothing of it on either node" alone
+	check "preempted, cancel: it is over" wait_for job_over "$job"
+	nothing_is_left "preempted, cancel"
+}
+preempted_by_suspend() {
+	expect_equal "preempted, suspend: it was suspended" SUSPENDED "$(cat $RDMAREG_JOBS/found.state)"
+	expect_equal "preempted, suspend: its regions stayed" "1 1" "$(lines_of $RDMAREG_JOBS/found.0 "^slurm\.$job\$") $(lines_of $RDMAREG_JOBS/found.1 "^slurm\.$job\$")"
+	check "preempted, suspend: it goes on" wait_for job_is "$job" RUNNING
+	check "preempted, suspend: with its region" on_b rdmaregctl get "$TICKET" /tmp/got
+	end_job "preempted, suspend"
+}
+
 # the time limit
 part_time_limit() {
 	as_good srun -D /tmp -N2 --time=1 --rdmareg=/mnt/xfs/model:rw,required sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/limit.$SLURM_PROCID; exec sleep 100000' \
@@ -278,6 +340,7 @@ EOS
 }
 
 slurmd_b_gone() { ! systemctl is-active -q slurmd-node-b; }
+no_regions_a() { [ "$(rdmaregctl --json list)" = "[]" ] && [ "$(sessions_of_jobs)" = 0 ]; }
 
 # slurmd is killed
 part_slurmd_killed() {
@@ -287,6 +350,20 @@ part_slurmd_killed() {
 	expect_equal "slurmd killed: regions stay" 2 "$(regions_of_jobs)"
 	check "slurmd killed: another one is started" start_slurmd_b
 	end_job "slurmd killed"
+}
+
+# a node fails: Slurm gives its job up, and what was there ends when the node is back
+part_node_failed() {
+	hold_nodes "node failed"
+	systemctl kill -s KILL --kill-whom=main slurmd-node-b
+	check "node failed: its slurmd is gone" wait_for slurmd_b_gone
+	scontrol update nodename=node-b state=down reason=failed
+	check "node failed: the job is over" wait_for job_over "$job"
+	check "node failed: the other node has nothing left" wait_for no_regions_a
+	expect_equal "node failed: its own region stays until it is back" 1 "$(regions_of_jobs)"
+	start_slurmd_b
+	check "node failed: it is back" wait_for nodes_idle
+	nothing_is_left "node failed"
 }
 
 # rdmaregd is restarted
@@ -380,7 +457,7 @@ part_hooks() {
 	nothing_is_left "measured jobs"
 }
 
-parts="ways documents components site warm array requeue time_limit no_daemon broken_prolog memory dax slurmd_killed restart pkill early_epilog suspended hooks"
+parts="ways documents components site warm array requeue preempted time_limit no_daemon broken_prolog memory dax slurmd_killed node_failed restart pkill early_epilog suspended hooks"
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $parts
 for part; do
