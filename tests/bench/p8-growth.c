@@ -235,7 +235,8 @@ static void begin(struct side *side)
 
 	world_begin(
 		&side->world,
-		"[limits]\nregions_per_tenant = 65536\nregions_per_client = 65536\ntenants_per_uid = 256\n");
+		"[limits]\nregions_per_tenant = 65536\nregions_per_client = 65536\ntenants_per_uid = 256\n"
+		"[keepers]\ntimeout_msec = 600000\n");
 	side->other = connect_client(&side->world);
 	side->file = make_file(&side->world, 4096, O_RDWR);
 	side->directory = open(side->world.directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
