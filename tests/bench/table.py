@@ -14,8 +14,8 @@ import sys
 
 import plots
 
-top = pathlib.Path(__file__).resolve().parents[2]
-here = top / "tests" / "bench"
+here = pathlib.Path(__file__).resolve().parent
+top = here.parent.parent
 BEGIN, END = "<!-- made by tests/bench/table.py -->\n", "<!-- end -->\n"
 TITLES = {
     "P1": "Making memory reachable",
