@@ -114,7 +114,9 @@ static void send_request(struct keeper_message *m, int fd)
 
 static void connect_daemon(void)
 {
-	struct keeper_message m = { .type = KEEPER_HELLO, .hello.versions = keeper_versions };
+	struct keeper_message m = { .type = KEEPER_HELLO,
+				    .hello = { .versions = keeper_versions,
+					       .log_level = LOG_EMERG + 1 } };
 
 	if (daemon_fd >= 0)
 		close(daemon_fd);
