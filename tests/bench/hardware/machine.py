@@ -23,7 +23,7 @@ def first_line(path):
 def printed(*argv):
     """What a program prints, or nothing: it may not be there, fail or take too long."""
     try:
-        run = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=20, check=False)
+        run = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return run.stdout.strip() if run.returncode == 0 else ""
@@ -105,7 +105,14 @@ def memory_bytes(key):
 
 
 def filesystem_of(place):
-    return printed("findmnt", "--noheadings", "--output", "FSTYPE", "--target", str(place)).split("\n")[0] or "unknown"
+    """The type of what is mounted there; the last one where several lie on each other."""
+    place, best = os.path.realpath(place) + "/", ("", "unknown")
+    for line in pathlib.Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
+        point, kind = line.split(" ")[1:3]
+        point = point.replace("\\040", " ").rstrip("/") + "/"
+        if place.startswith(point) and len(point) >= len(best[0]):
+            best = (point, kind)
+    return best[1]
 
 
 def disk_of(place):
