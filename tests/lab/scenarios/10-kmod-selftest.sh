@@ -6,7 +6,7 @@
 # boot: plain
 # boot: plain kernel=6.12
 # boot: plain kernel=6.1
-# timeout: 600
+# timeout: 1200
 . /lab/guest/lib.sh
 lab_setup
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 300
+# timeout: 600
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A keeper without a daemon, on every kind of file system: transfers, rights, revocations with peers that answer and peers that do not, a

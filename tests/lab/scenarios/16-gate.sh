@@ -1,7 +1,7 @@
 #!/bin/bash
 # boot: plain
 # boot: plain kernel=6.12
-# timeout: 600
+# timeout: 1200
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Pre-content events without the daemon: on each filesystem that has them, who takes blocks is asked about and who does not is not; who waits is refused,

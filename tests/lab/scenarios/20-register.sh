@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 300
+# timeout: 600
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Registering, listing, showing, releasing, on every filesystem of the lab, by root and by an ordinary user; and that nothing is left of any of it.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 200
+# timeout: 400
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What only mlx5 has, on soft-RoCE. Page faults are not counted. Importing a region where it cannot be had: the administrator has not allowed it, or the adapter is soft-RoCE. And that an adapter for

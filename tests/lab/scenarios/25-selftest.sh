@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 240
+# timeout: 480
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The self-test finds soft-RoCE's faults by itself, and nothing that is not one; what it found is kept, obeyed by the next keeper instead of trying

@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 300
+# timeout: 600
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What a remote peer puts is what the filesystem has, and what it gets is what the filesystem had, byte for byte; also in parts, and

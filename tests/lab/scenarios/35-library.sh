@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 360
+# timeout: 720
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # librdmareg's own test programs, which skip on machines without an adapter: the peer side against a real keeper, with transfers, zero copy,

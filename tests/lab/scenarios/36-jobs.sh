@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 240
+# timeout: 480
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A long prefetch over soft-RoCE: it is seen to come further, given up by a signal with the region as it was, and told honestly when the region or

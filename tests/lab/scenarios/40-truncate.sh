@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 600
+# timeout: 1200
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A filesystem takes blocks back while peers write: who acknowledges keeps its connection, who does not loses it at the deadline, the

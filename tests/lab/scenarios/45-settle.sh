@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 500
+# timeout: 900
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What else can happen to a file and what is below it: unlinked, renamed, remounted, its filesystem full, its disk broken or hanging, its filesystem

@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 500
+# timeout: 900
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Who uses a file and is asked about it: owners, programs that joined, peers, two tenants with the same file. What an administrator can do: look,

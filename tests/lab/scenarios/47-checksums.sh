@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 300
+# timeout: 600
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Storage that checksums its data: a peer writes without a pause while the file is written back without a pause. A page that changed

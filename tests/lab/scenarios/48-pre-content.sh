@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 500
+# timeout: 900
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Pre-content events with the whole product: a filesystem without layout leases asks before it takes blocks, and only the range it takes is closed;

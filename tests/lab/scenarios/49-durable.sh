@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 300
+# timeout: 600
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What a completed write is worth, on each kind of memory, proved on what the medium has: the filesystems of this scenario stand on files

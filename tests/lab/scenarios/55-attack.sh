@@ -4,7 +4,7 @@
 # Hostile users beside a good one, each way for a moment (./run attack takes longer and prints what it cost): nothing of the good
 # tenant's fails, and the daemon that served before serves afterwards.
 # boot: systemd
-# timeout: 300
+# timeout: 600
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 . /lab/guest/attack.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 300
+# timeout: 600
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Tickets that are wrong, expired or used up, requests and messages that are garbage, peers that vanish: each gets a clear refusal, costs nobody

@@ -7,7 +7,7 @@
 # boot: plain
 # boot: plain kernel=6.12
 # boot: plain kernel=6.1
-# timeout: 500
+# timeout: 900
 . /lab/guest/lib.sh
 . /lab/guest/table.sh
 

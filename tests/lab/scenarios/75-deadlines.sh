@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 300
+# timeout: 600
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Every operation comes back, whoever is silent, stopped or dead, root's and an ordinary user's. A few of each here, with the distribution

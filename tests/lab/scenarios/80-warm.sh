@@ -4,7 +4,7 @@
 # Translations are brought back after writeback, and at what price: a peer writes to a part of a region all the time while sync runs. What
 # reaches the disk is counted by the block layer. Mode write, which writes the whole region for ever, shows that the count can tell.
 # boot: plain
-# timeout: 240
+# timeout: 480
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.17 || skip_all "no prefetching in this kernel's rdma_rxe"

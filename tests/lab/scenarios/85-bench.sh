@@ -4,7 +4,7 @@
 # The programs behind ./run bench still measure what they say: each figure of the lab runs to its end with few rounds and small sizes, and has rows. What the
 # numbers are does not matter here.
 # boot: plain
-# timeout: 400
+# timeout: 800
 . /lab/guest/lib.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 export BENCH_OUT=/run/lab/bench

@@ -4,7 +4,7 @@
 # Direct access: what peers write to a window of a device-dax is seen through another mapping of the device, and nothing beside it; a bad
 # window is refused with the alignment; fsdax is mapped MAP_SYNC and keeps the bytes over a remount; mappings lie so that huge pages fit.
 # boot: plain
-# timeout: 400
+# timeout: 800
 # kernel-noise: Memory failure: 0x[0-9a-f]+: Sending SIGBUS to (rdmareg-keeper|memory-failure):
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh

@@ -5,7 +5,7 @@
 # connection that asked, and without a trace of the last tenant in the next one; all that in the service's sandbox.
 # boot: plain
 # boot: systemd
-# timeout: 200
+# timeout: 400
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 600
+# timeout: 1200
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The hardware kit (./run hardware) with soft-RoCE in the place of an adapter: what it tries of regions holds, figures that open the device have rows, the report

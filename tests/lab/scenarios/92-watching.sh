@@ -4,7 +4,7 @@
 # What an operator sees where systemd runs the machine: fields and explanations in the journal, the level of the log, the metrics and the file
 # for node_exporter, the module's tracepoints. One truncate is looked for in all of them.
 # boot: systemd
-# timeout: 180
+# timeout: 360
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"

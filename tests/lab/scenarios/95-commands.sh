@@ -4,7 +4,7 @@
 # The commands that the documents show and no host can run without the module, systemd, an adapter or a device-dax: each succeeds as it stands
 # there, as root or as an ordinary user, with this machine's names in place of the document's (tests/check/commands.py says which they are).
 # boot: systemd
-# timeout: 240
+# timeout: 480
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"

@@ -4,7 +4,7 @@
 # A real Slurm of two nodes with the plugin: regions that an ordinary user's job asks for are there when its tasks begin, reachable
 # from the other node, and gone when the job is, however it ends. `./run slurm` has the rest.
 # boot: systemd
-# timeout: 420
+# timeout: 840
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 . /lab/guest/slurm.sh
