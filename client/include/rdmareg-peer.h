@@ -105,10 +105,11 @@ struct rdmareg_peer_options {
 };
 
 /*
- * rdmareg_peer_connect: connect to a region. Blocks for connect_timeout_usec at most.
- * @ticket: as rdmareg_export() gave it: rdmareg://HOST:PORT/REGION?TOKEN, or with several HOST:PORT
- * and commas between them. They are tried in this order, each with its part of the time that is
- * left, until one is reached; what the keeper then answers is the answer.
+ * rdmareg_peer_connect: connect to a region. Blocks for connect_timeout_usec at most, and before
+ * that, if HOST is a name, for as long as the resolver takes (resolv.conf(5)).
+ * @ticket: as rdmareg_export() gave it: rdmareg://HOST:PORT/REGION?TOKEN, or with several HOST:PORT,
+ * all numeric, and commas between them. They are tried in this order, each with its part of the
+ * time that is left, until one is reached; what the keeper then answers is the answer.
  * @access: what is wanted: READ, or READ_WRITE. At most what the ticket allows.
  * @ret: closed with rdmareg_peer_close().
  *

@@ -88,8 +88,7 @@ static int look_up(const char *what, const char *host, const char *port, int fla
 		return 0;
 	return fail(r == EAI_MEMORY ? ENOMEM : ENXIO, "connecting: looking up %s %s: %s%s", what,
 		    host, gai_strerror(r),
-		    flags & AI_NUMERICHOST ? "; it has to be a numeric address of this machine"
-					   : "");
+		    flags & AI_NUMERICHOST ? "; it has to be a numeric address" : "");
 }
 
 /*
@@ -116,16 +115,19 @@ static void targets_free(struct targets *t)
 	t->n = 0;
 }
 
-/* One that is found is enough. */
+/*
+ * One that is found is enough. Keepers name several by number only; names could be looked up one
+ * after the other, each for as long as a silent name server takes.
+ */
 static int look_up_targets(const struct ticket *ticket, struct targets *ret)
 {
+	int flags = AI_NUMERICSERV | (ticket->n > 1 ? AI_NUMERICHOST : 0);
 	int r = 0;
 	bool found = false;
 
 	for (size_t i = 0; i < ticket->n; i++) {
 		const struct ticket_place *at = &ticket->places[i];
-		int error = look_up("the ticket's host", at->host, at->port, AI_NUMERICSERV,
-				    &ret->list[i]);
+		int error = look_up("the ticket's host", at->host, at->port, flags, &ret->list[i]);
 
 		if (error < 0) {
 			ret->list[i] = NULL;

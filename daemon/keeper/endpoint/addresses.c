@@ -37,6 +37,7 @@ struct addresses {
 	struct mnl_socket *news; /* NULL: the kernel does not tell */
 	struct event *news_event;
 	struct event *look_event;
+	bool look_is_near; /* news came: what comes next does not put it off */
 	char trouble[200];
 };
 
@@ -150,7 +151,7 @@ static void look(struct addresses *a)
 	for (size_t i = 0; i < a->n; i++)
 		look_at(a, &a->place[i]);
 	describe(a);
-	if (*a->trouble)
+	if (*a->trouble && !a->look_is_near)
 		look_later(a, RETRY_USEC);
 	if (strcmp(before, a->trouble) != 0)
 		a->endpoint->ops->addresses_changed(a->endpoint->userdata);
@@ -158,9 +159,12 @@ static void look(struct addresses *a)
 
 static void on_look(evutil_socket_t fd, short what, void *userdata)
 {
+	struct addresses *a = userdata;
+
 	(void)fd;
 	(void)what;
-	look(userdata);
+	a->look_is_near = false;
+	look(a);
 }
 
 /* What changed is not read: all of it is looked at. Nor does it matter if something was dropped. */
@@ -175,7 +179,9 @@ static void on_news(evutil_socket_t fd, short what, void *userdata)
 	while (n-- && (mnl_socket_recvfrom(a->news, buffer, sizeof(buffer)) > 0 ||
 		       errno == ENOBUFS || errno == ENOSPC))
 		;
-	look_later(a, NEWS_USEC);
+	if (!a->look_is_near)
+		look_later(a, NEWS_USEC);
+	a->look_is_near = true;
 }
 
 static int listen_for_news(struct addresses *a, struct event_base *base)

@@ -282,6 +282,11 @@ static void test_refused(void)
 	*last = 'x';
 	assert(rdmareg_peer_connect(bad, RDMAREG_ACCESS_READ, NULL, &p) == -EINVAL && !p);
 	free(bad);
+	/* names could take a name server's patience each */
+	assert(rdmareg_peer_connect("rdmareg://localhost:1,localhost:2/1?"
+				    "00112233445566778899aabbccddeeff",
+				    RDMAREG_ACCESS_READ, NULL, &p) == -ENXIO);
+	assert(strstr(rdmareg_last_error(), "numeric"));
 }
 
 /* What was asked for is in force, and works. */
