@@ -128,7 +128,7 @@ many() { rdmaregctl --json list | jq "[.[] | select(.path == \"/mnt/xfs/many\" a
 many_are() { [ "$(many "$1")" = $MANY ]; }
 $AS_GOOD "$RDMAREG_TESTS/crowd" regions /mnt/xfs/many $MANY 300 >/tmp/crowd.log 2>&1 &
 crowd=$!
-check "$MANY regions of a user" wait_for in_log /tmp/crowd.log ready
+WAIT_SEC=120 check "$MANY regions of a user" wait_for in_log /tmp/crowd.log ready
 check "$MANY regions: all live" many_are '.state == "live" and .valid_length == 16384'
 zeroes /mnt/ext4/guarded 4 && chown mallory: /mnt/ext4/guarded && chmod 600 /mnt/ext4/guarded
 guarded=$(as_mallory rdmaregctl --json register /mnt/ext4/guarded --access rw --export --arbitration pre-content --grace 300ms)
