@@ -22,7 +22,8 @@ check() { # NAME COMMAND...
 }
 said() { grep -qF "$1" <<<"$output"; } # the check before this one
 debs() { find "/packages/$1" -name '*.deb' ! -name '*-dbgsym_*'; }
-install() { debs "$1" | xargs dpkg -i; }
+# as who keeps settings that were changed, which dpkg asks about when the package's changed, too
+install() { debs "$1" | xargs dpkg --force-confdef --force-confold -i; }
 kernels() { find /usr/lib/modules /lib/modules/ -maxdepth 2 -name build -printf '%h\n' 2>/dev/null | sed 's|.*/||' | sort -u; }
 says() { [ "$(rdmaregctl --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1)" = "$1" ]; }
 built() { for k in $(kernels); do dkms build -m rdmareg -v "$1" -k "$k" && dkms install --force -m rdmareg -v "$1" -k "$k" || return 1; done; }

@@ -12,8 +12,9 @@ users_up
 
 unit() { systemctl show -P "$2" "$1"; }
 packages() { local p; for p in rdmaregd librdmareg0; do echo "/share/$1/${p}"_*.deb; done; }
+# as who keeps settings that were changed, which dpkg asks about when the package's changed, too
 # shellcheck disable=SC2046
-install() { dpkg --force-unsafe-io -i $(packages "$1"); }
+install() { dpkg --force-unsafe-io --force-confdef --force-confold -i $(packages "$1"); }
 says() { [ "$(/usr/bin/rdmaregctl --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1)" = "$1" ]; }
 running() { readlink "/proc/$(unit rdmaregd MainPID)/exe"; }
 is_new_program() { [ "$(running)" = /usr/libexec/rdmareg/rdmaregd ]; }
