@@ -10,7 +10,16 @@ import re
 import shutil
 import subprocess
 
-PRIVATE = re.compile(r"guid|serial|hostname|GID\[", re.I)
+NODE = os.uname().nodename
+# What names a machine, by kind. Lengths and forms are those of the whole word: times, PCI addresses, versions and numbers stay.
+PRIVATE = re.compile(
+    r"""(?P<ticket>rdmareg://[^\s"'<>]+ | (?<!\w)[0-9a-f]{32}(?!\w))
+    | (?P<guid>(?<![\w:])(?:[0-9a-f]{4}:){3,7}[0-9a-f]{4}(?![\w:]) | (?<!\w)0x[0-9a-f]{16}(?!\w) | (?<!\w)(?=\d*[a-f])[0-9a-f]{16}(?!\w))
+    | (?P<address>(?<![\w:])(?:[0-9a-f]{2}:){5,}[0-9a-f]{2}(?!\w)
+        | (?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?!\w)
+        | (?<![\w:])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*)?::(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*(?:\.\d{1,3}){0,3})?(?!\w)
+        | (?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d))"""
+    + rf"| (?P<host>(?<![\w.-])(?:{re.escape(NODE)}|{re.escape(NODE.split('.')[0])})(?:\.[a-z][\w-]*)*(?![\w-]))", re.I | re.X)
 
 
 def first_line(path):
@@ -127,6 +136,12 @@ def kernel_log():
     return printed("dmesg").splitlines() if shutil.which("dmesg") else []
 
 
-def without_names(text):
-    """A program's output without the lines that name the machine."""
-    return "".join(line + "\n" for line in text.splitlines() if not PRIVATE.search(line))
+def without_names(value):
+    """The same, text or what JSON has, with the kind in the place of each name of a machine: [host], [address], [guid], [ticket]."""
+    if isinstance(value, str):
+        return PRIVATE.sub(lambda found: f"[{found.lastgroup}]", value)
+    if isinstance(value, dict):
+        return {key: without_names(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_names(part) for part in value]
+    return value

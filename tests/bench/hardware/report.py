@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """report.py - the hardware kit's report: text, JSON, pictures and logs in one directory, with a checksum over its parts, and the archive to send.
 
-What always holds: what was not run is told with the reason, and what began and did not end, too; whatever is missing of what the steps leave,
+What always holds: no part names a machine (machine.without_names): host name, addresses, GUIDs and tickets are taken out of everything that a
+program printed, before it is used. What was not run is told with the reason, and what began and did not end, too; whatever is missing of what the steps leave,
 there is a report. SHA256SUMS names every other file of the directory, and `sha256sum -c SHA256SUMS` checks it."""
 import hashlib
 import json
 import pathlib
 import sys
 import tarfile
+
+import machine
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import plots  # pylint: disable=wrong-import-position
@@ -98,13 +101,17 @@ def seal(out, name):
 
 def write(out, steps, made, machine_facts, adapter_facts, kernel_log):
     """Returns whether everything that was run succeeded."""
+    for path in [out / "rows.tsv", *(out / "logs").glob("*")]:
+        if path.exists():
+            path.write_text(machine.without_names(path.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
     lines, rows = read_lines(out / "selftest.json"), read_rows(out)
     told = {"form": FORM, "made": made, "machine": machine_facts, "adapter": adapter_facts, "selftest": json.loads(lines[0]) if lines else None,
             "steps": outcomes(out, steps), "rows": rows, "kernel_log": kernel_log}
-    told["pictures"] = draw(out, rows, dict(adapter_facts).get("device", "no adapter"))
+    told = machine.without_names(told)
+    told["pictures"] = draw(out, rows, dict(told["adapter"]).get("device", "no adapter"))
     (out / "report.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     (out / "report.txt").write_text(text_of(told) + "\n", encoding="utf-8")
-    for rest in ("plan.json", "orders.json", "steps.jsonl"):
+    for rest in ("plan.json", "orders.json", "steps.jsonl", "selftest.json"):
         (out / rest).unlink(missing_ok=True)
     for log in (out / "logs").glob("*"):
         if not log.stat().st_size:

@@ -9,9 +9,11 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -20,6 +22,14 @@ KIT = pathlib.Path(__file__).with_name("hardware.py")
 MLX5 = {"fw_ver": "16.35.4030", "board_id": "MT_0000000080", "hca_type": "MT4119", "node_guid": "b8ce:f603:0012:3456",
         "ports/1/state": "4: ACTIVE", "ports/1/link_layer": "Ethernet", "ports/1/rate": "100 Gb/sec (4X EDR)", "ports/1/gid_attrs/ndevs/0": "played0"}
 FAULT_NO_REFUSAL = "7"
+HOST = os.uname().nodename
+PRIVATE = ["10.1.2.3", "fe80::bace:f6ff:fe12:3456", "2001:db8:0:1:2:3:4:5", "::ffff:192.0.2.7", "b8:ce:f6:12:34:56", "b8ce:f603:0012:3456", "0xb8cef60300123456",
+           "b8cef60300123456", "fe80:0000:0000:0000:bace:f6ff:fe12:3456", "rdmareg://10.1.2.3:7,[2001:db8::9]:7/4?0123456789abcdef0123456789abcdef",
+           "fedcba9876543210fedcba9876543210", f"{HOST}.example.net"]
+PUBLIC = "mlx5_core 0000:81:00.0: 16.35.4030 at 17:26:55, 4.5000000000000001 of 100 GB, rdmareg-keeper"
+# What nothing in an archive may look like, whoever wrote it there.
+SECRET = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|rdmareg://|\b\w{4}(?::\w{4}){3}\b|\b\w\w(?::\w\w){5}\b|fe80:|2001:db8:|cef60300|[0-9a-f]{32}\b|"
+                    rf"(?<![\w.-]){re.escape(HOST)}(?![\w-])", re.I)
 
 
 def make_sysfs(root):
@@ -35,6 +45,17 @@ def make_sysfs(root):
     (device / "device").symlink_to("../../pci/0000:81:00.0")
     (root / "net/played0").mkdir(parents=True)
     (root / "net/played0/mtu").write_text("9000\n", encoding="ascii")
+
+
+def running():
+    """Command lines of the processes that were started with a file of the kit's."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_bytes())
+        except OSError:
+            continue
+    return [words for words in found if b"rdmareg-kit." in words]
 
 
 class Place:
@@ -63,12 +84,14 @@ class Place:
         """No file of the kit's but the reports, and no process that has one open or was started with one."""
         assert not [*self.data.iterdir()], f"left: {[*self.data.iterdir()]}"
         assert not [*(self.root / "tmp").iterdir()], f"left: {[*(self.root / 'tmp').iterdir()]}"
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_bytes()
-            except OSError:
-                continue
-            assert b"rdmareg-kit." not in words, f"left running: {words}"
+        assert not running(), f"left running: {running()}"
+
+    def nothing_private(self, name):
+        with tarfile.open(f"{self.root / name}.tar.gz") as tar:
+            for part in filter(tarfile.TarInfo.isfile, tar):
+                text = tar.extractfile(part).read().decode()
+                found = [] if part.name.endswith("/SHA256SUMS") else SECRET.findall(text)
+                assert not found, f"{part.name} has {found}"
 
     def report(self, name):
         out = self.root / name
@@ -80,8 +103,7 @@ class Place:
         assert f"{name}/report.txt" in listed
         told = json.loads((out / "report.json").read_text(encoding="utf-8"))
         text = (out / "report.txt").read_text(encoding="utf-8")
-        assert "b8ce:f603" not in text + json.dumps(told), "a GUID is in the report"
-        assert os.uname().nodename not in text.split() + json.dumps(told).split('"'), "the machine's name is in the report"
+        self.nothing_private(name)
         return {step["step"].split()[0]: step for step in told["steps"]}, told, text
 
 
@@ -118,12 +140,29 @@ def unusable(place):
         assert "did not pass its self-test" in steps[name]["text"], steps[name]
 
 
-def interrupted(place):
-    process = place.start("--yes", "--address", "127.0.0.1", "--only", "p8", "--only", "p9", "--out", "early")
+def private(place):
+    """A program that prints names, addresses and tickets, as rows, in its log and in the line that is told of its failure."""
+    program = place.root / "prints-names"
+    words = "\n".join(f"says: {word}, '{word}' ({word})." for word in PRIVATE)
+    program.write_text(f"#!/bin/sh\ncat <<'END'\nP8\t{PRIVATE[0]}\t{HOST}\n{words}\nEND\ncat >&2 <<'END'\n{PUBLIC}\n{words}\npeer {' '.join(PRIVATE)}: gone\nEND\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    place.run("--yes", "--only", "p8", "--program", f"bench-p8-registry={program}", "--out", "private", status=1)
+    steps, _, _ = place.report("private")
+    assert "gone" in steps["P8"]["text"], steps["P8"]
+    assert PUBLIC in (place.root / "private/logs/P8.log").read_text(encoding="utf-8"), "more is taken out than names"
+
+
+def started(place, out):
+    process = place.start("--yes", "--address", "127.0.0.1", "--only", "p8", "--only", "p9", "--out", out)
     end = time.monotonic() + 60
-    while not (place.root / "early/steps.jsonl").exists():
+    while not (place.root / out / "steps.jsonl").exists():
         assert process.poll() is None and time.monotonic() < end, "it does not begin"
         os.sched_yield()
+    return process
+
+
+def interrupted(place):
+    process = started(place, "early")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 1
@@ -137,6 +176,6 @@ if os.geteuid() != 0:
     sys.exit(77)  # it makes name spaces, and shows the kit another /sys
 with tempfile.TemporaryDirectory(prefix="kit-", dir="/var/tmp") as directory:
     the_place = Place(directory)
-    for part in (without_yes, whole, unusable, interrupted):
+    for part in (without_yes, whole, unusable, private, interrupted):
         print(f"-- {part.__name__}", flush=True)
         part(the_place)
