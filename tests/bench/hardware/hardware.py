@@ -8,11 +8,12 @@ Without --yes it says what it would do and what not, and does nothing. With it:
     own loop-back; an rdmaregd in service, its regions and what it knows of the adapter are left alone;
   - files are made in one directory of the kit's own in each --directory, and removed; settings of the machine stay as they are; the kernel module
     is loaded only with --load-module, and unloaded again;
-  - everything ends after --minutes, and at Ctrl-C and SIGTERM; should this very process be killed, the name space goes with it, and what is left
-    are the directories called rdmareg-kit.* (and the module).
+  - everything ends after --minutes, and at Ctrl-C and SIGTERM; should this very process be killed, the name space goes with
+    it (ends_with_us), and what is left are the directories called rdmareg-kit.*, a loaded module, and a report's directory without an archive.
 
 Exit status: 0 all that was run succeeded, 1 something failed, 2 wrong usage, 77 there is nothing that could be run."""
 import argparse
+import ctypes
 import json
 import os
 import pathlib
@@ -29,6 +30,7 @@ import report
 from world import Programs
 
 MARK = "rdmareg-kit."
+PR_SET_PDEATHSIG = 1  # prctl(2)
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent.parent  # of the tree; in the lab's guest there is none
 LOG_WORDS = ("rdma", "mlx", "infiniband", "rxe", "ib_", "rdmareg", "WARNING", "BUG", "Oops", "hung_task", "blocked for more")
@@ -110,6 +112,14 @@ class Guard:
         return ended or ("" if process.returncode == 0 else f"the worker ended with {process.returncode}")
 
 
+def ends_with_us(ours, prctl=ctypes.CDLL(None, use_errno=True).prctl):
+    """In unshare(1)'s process, before it is that: be killed when this process dies, whatever of, as its child is when unshare does."""
+    if prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "PR_SET_PDEATHSIG")
+    if os.getppid() != ours:
+        os._exit(1)  # it was too late
+
+
 def revision():
     text = machine.printed("git", "-C", str(TOP), "rev-parse", "--short=12", "HEAD")
     return text + ("-dirty" if text and machine.printed("git", "-C", str(TOP), "status", "--porcelain", "-uno") else "") or "unknown"
@@ -138,8 +148,10 @@ def carry_out(options, steps, address):
         orders = {"device": options.device, "address": address, "directory": options.directory, "places": guard.places, "seconds": 60 * options.minutes,
                   "build": None if options.installed else options.build, "libexec": options.libexec, "bindir": options.bindir, "replaced": replaced}
         (out / "orders.json").write_text(json.dumps(orders), encoding="utf-8")
+        ours = os.getpid()
         process = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", sys.executable, "-B",
-                                    str(HERE / "worker.py"), str(out.resolve()), str(guard.scratch)], stdin=subprocess.DEVNULL, start_new_session=True)
+                                    str(HERE / "worker.py"), str(out.resolve()), str(guard.scratch)], stdin=subprocess.DEVNULL, start_new_session=True,
+                                   preexec_fn=lambda: ends_with_us(ours))
         ended = guard.wait(process, 60 * options.minutes + 60)
     finally:
         guard.end()

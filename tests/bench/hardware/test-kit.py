@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,10 +173,24 @@ def interrupted(place):
     assert steps["P8"]["text"] == "it did not end" and steps["P9"]["text"] == "the run ended before", steps
 
 
+def killed(place):
+    """Nothing can clear up then, but nothing goes on."""
+    process = started(place, "killed")
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 60
+    while running():
+        assert time.monotonic() < end, f"goes on after the kit was killed: {running()}"
+        os.sched_yield()
+    process.communicate()
+    for path in [*place.data.iterdir(), *(place.root / "tmp").iterdir()]:
+        shutil.rmtree(path)
+
+
 if os.geteuid() != 0:
     sys.exit(77)  # it makes name spaces, and shows the kit another /sys
 with tempfile.TemporaryDirectory(prefix="kit-", dir="/var/tmp") as directory:
     the_place = Place(directory)
-    for part in (without_yes, whole, unusable, private, interrupted):
+    for part in (without_yes, whole, unusable, private, interrupted, killed):
         print(f"-- {part.__name__}", flush=True)
         part(the_place)
