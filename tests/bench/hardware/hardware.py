@@ -8,7 +8,7 @@ Without --yes it says what it would do and what not, and does nothing. With it:
     own loop-back; an rdmaregd in service, its regions and what it knows of the adapter are left alone;
   - files are made in one directory of the kit's own in each --directory, and removed; settings of the machine stay as they are; the kernel module
     is loaded only with --load-module, and unloaded again;
-  - everything ends after --minutes, and at Ctrl-C and SIGTERM; should this very process be killed, the name space goes with
+  - everything ends a minute after --minutes at the latest, and at Ctrl-C and SIGTERM; should this very process be killed, the name space goes with
     it (ends_with_us), and what is left are the directories called rdmareg-kit.*, a loaded module, and a report's directory without an archive.
 
 Exit status: 0 all that was run succeeded, 1 something failed, 2 wrong usage, 77 there is nothing that could be run."""
@@ -43,7 +43,7 @@ def parse():
     p.add_argument("--address", help="IPv4 address of its network interface (default: its first)")
     p.add_argument("--directory", action="append", default=[], help="make files there, which others may sync (several; default /var/tmp, not synced)")
     p.add_argument("--out", help="where the report goes (default: ./rdmareg-hardware-DATE); must not exist")
-    p.add_argument("--minutes", type=int, default=60, help="all has ended after that (60)")
+    p.add_argument("--minutes", type=int, default=60, help="no step goes on after that (60); a minute later all has ended")
     p.add_argument("--only", action="append", default=[], type=str.lower, help="only this step: selftest, transfer, P2, ... (several)")
     p.add_argument("--quick", action="store_true", help="few rounds and small sizes: whether it works, no figures")
     p.add_argument("--load-module", action="store_true", help="load rdmareg.ko if it is not loaded, and unload it at the end")
@@ -130,7 +130,7 @@ def tell_plan(options, steps, the_machine, address):
     say(f"RDMA devices here: {', '.join(a.name for a in the_machine.adapters) or 'none'}. To be tried: {options.device or 'none'}, at {address or 'no address'}.")
     say(f"Files: in a directory of the kit's own in {', '.join(options.directory) or 'no directory'}, and in memory; removed at the end.")
     say(f"Kernel module: {the_machine.module()}{'; loaded, and unloaded at the end' if options.load_module else ''}.")
-    say(f"Processes: an rdmaregd and a message bus of the kit's own. At most {options.minutes} minutes.\n")
+    say(f"Processes: an rdmaregd and a message bus of the kit's own. At most {options.minutes} minutes, and one to end.\n")
     for step in steps:
         say(f"  {step.name:22} {'not run: ' + step.why_not if step.why_not else step.does}")
 

@@ -13,6 +13,7 @@ import tries
 
 GIB = 1 << 30
 FIGURE_SECONDS = 900
+BUILD = "meson setup -Dtests=true build/host && ninja -C build/host"
 
 
 @dataclasses.dataclass
@@ -29,15 +30,24 @@ class Step:
         return "self-test" if self.name == "selftest" else "figure" if self.name.startswith("P") else "scenario" if self.place else "other"
 
 
+def missing(programs, options, *names):
+    """Which of the programs are not there, and what to do; or ""."""
+    absent = [name for name in names if not programs.path(name)]
+    if not absent:
+        return ""
+    return f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not there: " + (
+        f"build the source tree with `{BUILD}`" if not options.installed else
+        "no package has it; leave out --installed, in a source tree that is built" if absent[0].startswith("bench-") else "install the package rdmaregd")
+
+
 def selftest(programs, options):
     return Step("selftest", "opens the adapter, registers some pages and makes queue pairs, one check after the other, each in at most 45 s",
-                "" if programs.path("rdmareg-selftest") else "rdmareg-selftest is not there", 900)
+                missing(programs, options, "rdmareg-selftest"), 900)
 
 
 def scenarios(programs, options):
     """@options.directory: each is tried for itself."""
-    missing = [name for name in ("rdmaregd", "rdmareg-keeper", "rdmaregctl") if not programs.path(name)]
-    why_not = f"{', '.join(missing)} not there" if missing else ""
+    why_not = missing(programs, options, "rdmaregd", "rdmareg-keeper", "rdmaregctl")
     does = {"transfer": "registers a file of 4 MiB, writes and reads it as a peer", "revoke": "keeps a peer out for a moment",
             "silent": "truncates a file under a peer that does not answer", "restart": "kills the kit's own rdmaregd under a peer"}
     return [Step(f"{name} {place}", does[name], why_not, 300, place=place) for place in options.directory for name in tries.ALL]
@@ -49,12 +59,13 @@ def figures(programs, options, the_machine, address, given):
     has_module = module == "loaded" or (module == "can be loaded" and options.load_module)
     places, memory = options.directory, machine.memory_bytes("MemAvailable")
     xfs = [place for place in places if machine.filesystem_of(place) == "xfs"]
-    no_module = f"it takes rdmareg.ko: {module}" + ("; --load-module loads it" if module == "can be loaded" else "")
+    no_module = f"it takes rdmareg.ko: {module}" + (
+        "; --load-module loads it" if module == "can be loaded" else "; the package rdmareg-dkms builds it")
     quick = ("--quick",) if options.quick else ()
     device, to = options.device or "", address or ""
 
     def step(name, program, does, *argument_lists, why_not=""):
-        return Step(name, does, why_not or ("" if programs.path(program) else f"{program} is not there: ./run build makes it"), FIGURE_SECONDS,
+        return Step(name, does, why_not or missing(programs, options, program), FIGURE_SECONDS,
                     tuple((program, *arguments, *quick) for arguments in argument_lists))
 
     return [
@@ -88,8 +99,8 @@ def make(programs, options, the_machine, address, given):
     no_address = "" if address else f"no IPv4 address is known of {options.device}'s network interface: --address names one"
     for step in steps:
         takes_adapter = step.kind() in ("self-test", "scenario") or step.name in ("P1", "P2", "P3", "P6", "P9", "P10")
-        if takes_adapter and not step.why_not:
-            step.why_not = reason or ("" if step.kind() == "self-test" else no_address)
+        if takes_adapter:  # without one, nothing else matters
+            step.why_not = reason or step.why_not or ("" if step.kind() == "self-test" else no_address)
         if options.only and step.name.split()[0].lower() not in options.only and not step.why_not:
             step.why_not = "it was not asked for (--only)"
     return steps

@@ -116,7 +116,9 @@ def without_yes(place):
     text = place.run(status=0)
     assert "Nothing was done." in text and "opens the adapter" in text and "P5" in text
     assert not list(place.root.glob("rdmareg-hardware-*")), "a report without --yes"
-    assert "no RDMA device nothing0" in place.run("--device", "nothing0", status=77)
+    text = place.run("--device", "nothing0", "--build", "/nowhere", status=77)
+    assert "no RDMA device nothing0" in text and "meson setup -Dtests=true" in text, "the adapter is missing, whatever else is"
+    assert "rdmareg-selftest is not there" not in text and ("not installed" not in text or "rdmareg-dkms" in text)
 
 
 def whole(place):
