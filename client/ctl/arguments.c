@@ -217,6 +217,7 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 {
 	struct option longs[OPTIONS_MAX] = { 0 };
 	enum { OWN = 1000, COMMON = 2000 };
+	char most[32] = "";
 	int n, c, given;
 
 	n = add_options(longs, 0, verb->options, OWN);
@@ -248,12 +249,15 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 		return -1;
 	}
 	given = argc - optind;
-	if (given > verb->max_arguments)
+	if (given > verb->max_arguments) {
+		if (strstr(verb->arguments, "..."))
+			snprintf(most, sizeof(most), ": at most %d", verb->max_arguments);
 		return ctl_error(
 			EXIT_USAGE,
-			"%s: %s is one argument too many; usage: rdmaregctl %s [OPTION...]%s%s",
-			verb->name, argv[optind + verb->max_arguments], verb->name,
+			"%s: %s is one argument too many%s; usage: rdmaregctl %s [OPTION...]%s%s",
+			verb->name, argv[optind + verb->max_arguments], most, verb->name,
 			*verb->arguments ? " " : "", verb->arguments);
+	}
 	if (given < verb->min_arguments)
 		return ctl_error(EXIT_USAGE, "%s: %s; usage: rdmaregctl %s [OPTION...] %s",
 				 verb->name,

@@ -40,7 +40,8 @@ static bool is_address(const char *text, size_t n)
 
 const char *form_address(const char *text)
 {
-	static const char must[] = "any, or one to four numeric IPv4 or IPv6 addresses",
+	static const char must[] =
+		"any, or one to four numeric IPv4 or IPv6 addresses, with commas and without blanks between them",
 			  between[] = LISTEN_ADDRESSES_BETWEEN;
 	unsigned int count = 0;
 

@@ -308,6 +308,8 @@ static void test_errors(void)
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.1;10.0.0.2\n", 2, "numeric");
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address = ::1,::2,::3,::4,::5\n", 2,
 	       "one to four");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.1, 10.0.0.2\n", 2,
+	       "without blanks");
 	refuse("rdmaregd.conf", "[keepers]\nslice = rdmareg\n", 2, ".slice");
 	refuse("rdmaregd.conf", "[keepers]\nslice = .slice\n", 2, ".slice");
 	refuse("rdmaregd.conf", "[keepers]\nslice = a/%u.slice\n", 2, ".slice");

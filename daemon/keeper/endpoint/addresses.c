@@ -129,7 +129,7 @@ static void describe(struct addresses *a)
 			n += (size_t)snprintf(a->trouble + n, sizeof(a->trouble) - n, "%s%s: %s",
 					      n	     ? "; "
 					      : none ? "no peer can connect: "
-						     : "peers cannot connect by each address: ",
+						     : "some addresses cannot be reached: ",
 					      p->address, p->why.text);
 	}
 }

@@ -404,7 +404,7 @@ static void test_several(void)
 	look();
 	assert(!strcmp(places(), "192.0.2.1:1000 ") && heard.addresses == 1 && !heard.left);
 	assert(!strcmp(endpoint_trouble(endpoint),
-		       "peers cannot connect by each address: 2001:db8::1: No interface that is up "
+		       "some addresses cannot be reached: 2001:db8::1: No interface that is up "
 		       "has this address"));
 	assert(!strcmp(endpoint_address(endpoint), "192.0.2.1") && endpoint_port(endpoint) == 1000);
 	have("192.0.2.1", "2001:db8::1");
