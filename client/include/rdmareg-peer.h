@@ -92,10 +92,10 @@ struct rdmareg_peer_options {
 	 * How patient this side's queue pair is. A sender that finds no receive posted comes again
 	 * after rnr_timer_usec (default 640, at most 655360), rnr_retries times (default 7, which
 	 * is for ever: page faults on the other side answer like that, and io_timeout_usec bounds
-	 * it). The keeper says rnr_retries in its accept, and says what was asked for: struct
-	 * rdmareg_peer_info has what is in force. What is not acknowledged within ack_timeout_usec (default: what the fabric says)
-	 * is sent again, retries times (default and at most 6, since 7 is for ever to some
-	 * adapters). Times are rounded up to what adapters know.
+	 * it). The keeper's accept repeats the rnr_retries that was asked for: struct
+	 * rdmareg_peer_info has what is in force. What is not acknowledged within ack_timeout_usec
+	 * (default: what the fabric says) is sent again, retries times (default and at most 6,
+	 * since 7 is for ever to some adapters). Times are rounded up to what adapters know.
 	 */
 	uint32_t rnr_timer_usec;
 	uint32_t rnr_retries;
