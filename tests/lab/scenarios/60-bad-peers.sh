@@ -73,10 +73,35 @@ done
 kill $good
 wait $good 2>/dev/null
 
-# A stopped process is a peer, since its adapter answers for it. A machine that is gone without a word is none: nobody waits for its answer, and it
-# does not count for ever; that is known before anybody wants anything of it.
+# A peer that is none of ours, and does no more than it has to: no receive buffers, no messages, no RNR retries. The keeper finds out that it lives.
+foreign=$RDMAREG_TESTS/foreign-peer
 received() { cat /sys/class/infiniband/rxea/ports/1/hw_counters/rcvd_pkts; }
 has_received() { test "$(received)" -ge "$1"; }
+mkfifo /tmp/typed
+exec {typed}<>/tmp/typed
+ip netns exec b "$foreign" "$ticket" idle </tmp/typed >/tmp/foreign.log 2>&1 &
+PEER=$!
+check "a foreign peer writes and reads" wait_for grep -q idle /tmp/foreign.log
+check "it is asked, twice, and answers" wait_for has_received $(($(received) + 2))
+expect_equal "it stays a peer" 1 "$(rdmaregctl --json show "$id" | jq .peers)"
+echo >&$typed
+wait_peer
+expect_equal "and writes again" "0 worked 1" "$PEER_STATUS $(tail -n 1 /tmp/foreign.log)"
+expect_equal "64 at a time" "worked 64" "$(on_b timeout 120 "$foreign" "$ticket" at-once 64 2>&1)"
+expect_equal "many, one after the other" "worked 100" "$(on_b timeout 120 "$foreign" "$ticket" one-by-one 100 2>&1)"
+on_b ip link set veth-b mtu 1500
+out=$(on_b timeout 60 "$foreign" "$ticket" one-by-one 1 2>&1)
+check "a small MTU is refused in words ($out)" grep -q "^refused 6 1 ." <<<"$out"
+on_b ip link set veth-b mtu 4200
+own=$(as_good rdmaregctl --json register /mnt/xfs/own --access rw --export)
+expect_equal "with 64 KiB of locked memory" "worked 1" \
+	"$(on_b $AS_GOOD bash -c 'ulimit -l 64; exec timeout 60 "$@"' - "$foreign" "$(field ticket "$own")" one-by-one 1 2>&1)"
+check "and so does rdmaregctl" on_b $AS_GOOD bash -c 'ulimit -l 64; exec "$@"' - rdmaregctl put /tmp/sent "$(field ticket "$own")"
+check "that region is released" as_good rdmaregctl release "$(field id "$own")"
+check "those who left are gone" wait_for region_is "$id" peers 0
+
+# A stopped process is a peer, since its adapter answers for it. A machine that is gone without a word is none: nobody waits for its answer, and it
+# does not count for ever; that is known before anybody wants anything of it.
 is_quiet() {
 	local now
 	now=$(received)
@@ -102,6 +127,39 @@ kill -KILL $PEER
 wait $PEER 2>/dev/null
 check "its link is back" wait_for on_b ping -c 1 -W 1 $LAB_ADDR_A
 check "and so are peers" on_b rdmaregctl put /tmp/sent "$ticket"
+
+# The machine loses the address that tickets name: that is said, and no ticket names it. When it is back, tickets made before are good again.
+is_degraded() { [[ $(field degraded "$(region "$1")") == *"$2"* ]]; }
+is_sound() { [ -z "$(field degraded "$(region "$1")")" ]; }
+ip addr del $LAB_ADDR_A/24 dev veth-a
+check "an address that is gone is said" wait_for is_degraded "$id" "no peer can connect: $LAB_ADDR_A"
+expect_status 1 "no ticket names it" rdmaregctl export "$id"
+ip addr add $LAB_ADDR_A/24 dev veth-a
+check "it is back" wait_for is_sound "$id"
+check "a ticket of before is good again" wait_for on_b rdmaregctl put /tmp/sent "$ticket"
 check "release" rdmaregctl release "$id"
 check "no memory region left" wait_for test "$(mr_count)" = 0
+
+# Several addresses, IPv6 and IPv4: tickets name both in the order of the setting, and a peer comes by the first that works.
+ip -6 addr add fd00:99::1/64 dev veth-a nodad
+on_b ip -6 addr add fd00:99::2/64 dev veth-b nodad
+mkdir -p /etc/rdmareg/conf.d
+printf '[keepers]\nlisten_address = fd00:99::1,%s\n' $LAB_ADDR_A >/etc/rdmareg/conf.d/60-addresses.conf
+check "two addresses are taken" rdmaregctl reload
+r=$(register /mnt/xfs/file --session several --export)
+id=$(field id "$r") ticket=$(field ticket "$r")
+check "a ticket names both ($ticket)" bash -c '[[ $1 =~ ^rdmareg://\[fd00:99::1\]:[0-9]+,$2:[0-9]+/ ]]' - "$ticket" "$LAB_ADDR_A"
+came_by() { rdmaregctl history "$id" | grep -q "holder joined: peer $1"; }
+check "a peer" on_b rdmaregctl put /tmp/sent "$ticket"
+check "came by IPv6" came_by fd00:99::2
+ip -6 addr del fd00:99::1/64 dev veth-a
+check "the one that is gone is said" wait_for is_degraded "$id" "fd00:99::1: No interface"
+check "new tickets name the other" bash -c '[[ $(rdmaregctl --json export "$1" | jq -r .ticket) == rdmareg://$2:* ]]' - "$id" "$LAB_ADDR_A"
+check "with the old ticket a peer" on_b rdmaregctl put /tmp/sent "$ticket"
+check "came by IPv4" came_by "$LAB_ADDR_B"
+ip -6 addr add fd00:99::1/64 dev veth-a nodad
+check "it is back in tickets" wait_for is_sound "$id"
+check "the region is released" rdmaregctl release "$id"
+rm /etc/rdmareg/conf.d/60-addresses.conf
+check "one address again" rdmaregctl reload
 finish
