@@ -24,6 +24,7 @@ ELSEWHERE = [
     ("README.md", r"\./run (?:demo|test)\b", BOOTS),
     ("README.md", r"apt install ", BUILDS),
     ("README.md", r"rdmaregctl selftest ", "lab"),
+    ("docs/adapters.md", r"meson setup ", BUILDS),
     ("docs/adapters.md", r"\./run ", "it takes an adapter; the test hardware-kit plays one, and the lab's scenario 87 runs it on soft-RoCE"),
     ("docs/dax.md", r"rdmaregctl register /dev/dax", "lab"),
     ("docs/dax.md", r"rdmaregctl dax-", "lab"),
