@@ -114,6 +114,8 @@ lab_setup() {
 lab_reset() {
 	local dir
 	product_down
+	ip link set veth-a up
+	on_b ip link set veth-b up # a scenario that was ended in its middle may have left it down
 	rm -f "$DAEMON_LOG" "$RDMAREG_CONFDIR"/*
 	for dir in ext4 xfs ext4dax xfsdax tmpfs; do
 		find "/mnt/$dir" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf {} +
