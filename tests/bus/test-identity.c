@@ -4,6 +4,7 @@
  * range. So a tenant can do nothing to its keeper, and killing all processes of a user ends no
  * region. Many keepers that are wanted at once all get ready. Needs root, to become somebody.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <glob.h>
 #include <pthread.h>
@@ -61,11 +62,57 @@ static bool runs_as(pid_t pid, uid_t uid)
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	snprintf(wanted, sizeof(wanted), "Uid:\t%u\t%u\t%u\t%u\n", uid, uid, uid, uid);
 	f = fopen(path, "re");
-	check(f);
+	if (!f)
+		return false; /* ended meanwhile */
 	while (fgets(line, sizeof(line), f))
 		found |= !strcmp(line, wanted);
 	fclose(f);
 	return found;
+}
+
+static char process_state(pid_t pid, long *ret_threads)
+{
+	char path[64], line[512], state = 0;
+	const char *at;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fgets(line, sizeof(line), f) && (at = strrchr(line, ')')))
+		sscanf(at + 1,
+		       " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld",
+		       &state, ret_threads);
+	fclose(f);
+	return state;
+}
+
+/* All of it, though nobody has waited for it: threads end one after the other. */
+static bool has_ended(pid_t pid)
+{
+	long threads = 0;
+
+	return process_state(pid, &threads) == 'Z' && threads == 1;
+}
+
+/*
+ * No process has it, nor one that has given its memory back and not ended yet: which nothing but
+ * its id tells from others.
+ */
+static bool is_free(uid_t uid)
+{
+	DIR *processes = opendir("/proc");
+	bool free = true;
+	struct dirent *e;
+	pid_t pid;
+
+	check(processes);
+	while ((e = readdir(processes)))
+		if ((pid = atoi(e->d_name)) > 0 && !has_ended(pid))
+			free &= !runs_as(pid, uid);
+	closedir(processes);
+	return free;
 }
 
 /* Everything that a process of the tenant may try. */
@@ -121,32 +168,6 @@ static void test_apart(void)
 	until(world_keepers(&world) == 0);
 	disconnect(b);
 	close(fd);
-}
-
-static char process_state(pid_t pid, long *ret_threads)
-{
-	char path[64], line[512], state = 0;
-	const char *at;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (fgets(line, sizeof(line), f) && (at = strrchr(line, ')')))
-		sscanf(at + 1,
-		       " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld",
-		       &state, ret_threads);
-	fclose(f);
-	return state;
-}
-
-/* All of it, though nobody has waited for it: threads end one after the other. */
-static bool has_ended(pid_t pid)
-{
-	long threads = 0;
-
-	return process_state(pid, &threads) == 'Z' && threads == 1;
 }
 
 /*
@@ -255,6 +276,7 @@ static void test_apart_at_once(void)
 	struct later later[2];
 	struct reply one, r;
 
+	until(is_free(first) && is_free(first + 1));
 	check(register_region(b, fd, 0, 0, "rw", &one, 2, "detached", "b", 1, "session", "s",
 			      "one"));
 	for (int i = 0; i < 2; i++) {

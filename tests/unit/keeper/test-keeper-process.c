@@ -389,9 +389,12 @@ static void test_storage_hangs(void)
 	tell("chunks", id, "all");
 	while (client_prefetch(&k, id, 0, 0, false) == -ETIME)
 		;
-	must(client_register(&k, ++other, other_fd, &what, &info) == 0 &&
-	     info.bytes_warmed == 4 * MIB);
-	must(client_release(&k, id) == 0 && client_release(&k, other) == 0);
+	/* a machine with other work can take longer for all of them than storage may */
+	do {
+		must(client_register(&k, ++other, other_fd, &what, &info) == 0);
+		must(client_release(&k, other) == 0);
+	} while (info.bytes_warmed != 4 * MIB);
+	must(client_release(&k, id) == 0);
 	rig_last = other;
 	close(fd);
 	close(other_fd);
