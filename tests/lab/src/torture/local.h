@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * local.h - what programs of the storage node do to the two files, by system calls.
+ *
+ * What always holds: an operation is done whole or fails; a fault of a mapping is an error, not a
+ * signal.
+ */
+#ifndef LOCAL_H
+#define LOCAL_H
+
+#include "tape.h"
+
+struct local {
+	const char *folder;
+	int fd[2];
+	bool direct; /* the filesystem has it */
+};
+
+/* New files a and b in the folder. 0, or a negative errno. */
+int local_begin(struct local *l);
+
+/* Other descriptors of the same files. */
+int local_reopen(struct local *l);
+
+/* As perform of struct subject. */
+int64_t local_perform(struct local *l, const struct op *op, uint8_t *data);
+
+void local_end(struct local *l);
+
+#endif

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* tape.c - see tape.h. */
+#include "tape.h"
+
+#include <string.h>
+
+static const struct {
+	const char *word;
+	uint32_t weight;
+} kinds[] = {
+#define X(kind, word, weight) [OP_##kind] = { word, weight },
+	OPERATIONS(X)
+#undef X
+};
+
+const char *op_name(enum op_kind kind)
+{
+	return kinds[kind].word;
+}
+
+/* splitmix64 */
+static uint64_t next(uint64_t *state)
+{
+	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+static uint32_t below(uint64_t *state, uint32_t n)
+{
+	return (uint32_t)((next(state) >> 32) * n >> 32);
+}
+
+uint8_t op_byte(const struct op *op, uint32_t i)
+{
+	uint64_t state = (uint64_t)op->value << 32 | i / 8;
+
+	return (uint8_t)(1 + (next(&state) >> i % 8 * 8 & 0xff) % 255);
+}
+
+struct region_kind region_of(uint32_t value)
+{
+	struct region_kind k = { .policy = value % 3,
+				 .pre_content = value >> 4 & 1,
+				 .warm_mode = value >> 5 & 3,
+				 .owner = (value >> 7 & 3) % 3,
+				 .peer_silent = (value >> 9 & 3) == 1,
+				 .read_only = (value >> 11 & 7) == 1,
+				 .reopened = value >> 14 & 1 };
+
+	return k;
+}
+
+static bool can(const struct abilities *a, enum op_kind kind)
+{
+	switch (kind) {
+	case OP_CLONE:
+		return a->clone;
+	case OP_COLLAPSE:
+	case OP_INSERT:
+		return a->collapse;
+	case OP_ZERO:
+	case OP_ZERO_KEEP:
+		return a->zero;
+	case OP_UNSHARE:
+		return a->unshare;
+	case OP_DIRECT_READ:
+	case OP_DIRECT_WRITE:
+		return a->direct;
+	case OP_DROP_CACHES:
+	case OP_COMPACT:
+		return a->system;
+	case OP_REMOTE_WRITE:
+	case OP_REMOTE_READ:
+	case OP_REMOTE_PEEK:
+	case OP_PERSIST:
+	case OP_DISCONNECT:
+	case OP_REGION:
+		return a->remote;
+	default:
+		return true;
+	}
+}
+
+static enum op_kind draw(uint64_t *state, const struct abilities *a)
+{
+	uint32_t total = 0, at;
+	enum op_kind kind;
+
+	for (kind = 0; kind < N_OP_KINDS; kind++)
+		total += can(a, kind) ? kinds[kind].weight : 0;
+	at = below(state, total);
+	for (kind = 0; at >= (can(a, kind) ? kinds[kind].weight : 0); kind++)
+		at -= can(a, kind) ? kinds[kind].weight : 0;
+	return kind;
+}
+
+/* Often whole pages, often a few bytes, seldom much. */
+static uint32_t draw_length(uint64_t *state)
+{
+	switch (below(state, 8)) {
+	case 0:
+		return 1 + below(state, 64);
+	case 1:
+	case 2:
+		return 1 + below(state, 3 * PAGE);
+	case 3:
+		return PAGE * (1 + below(state, FILE_PAGES / 2));
+	default:
+		return PAGE * (1 + below(state, 4));
+	}
+}
+
+static uint32_t draw_offset(uint64_t *state)
+{
+	uint32_t page = below(state, FILE_PAGES) * PAGE;
+
+	return below(state, 3) ? page : page + below(state, PAGE);
+}
+
+void tape_generate(struct op *ops, size_t n, uint64_t seed, const struct abilities *a)
+{
+	uint64_t state = seed;
+
+	for (size_t i = 0; i < n; i++) {
+		struct op op = { .kind = draw(&state, a),
+				 .file = below(&state, 4) == 3,
+				 .offset = draw_offset(&state),
+				 .length = draw_length(&state),
+				 .other = draw_offset(&state),
+				 .value = (uint32_t)next(&state) };
+
+		if (op.kind == OP_TRUNCATE)
+			op.length = below(&state, 16) ? draw_offset(&state) + PAGE : 0;
+		if (i < 2) {
+			op.kind = OP_WRITE;
+			op.file = i == 1;
+			op.offset = 0;
+			op.length = FILE_BYTES / 2;
+		}
+		if (i == 2 && a->remote)
+			op.kind = OP_REGION;
+		ops[i] = op;
+	}
+}
+
+void op_print(FILE *f, const struct op *op)
+{
+	static const char *const policies[] = { "follow", "yield", "hold" };
+	static const char *const owners[] = { "attends", "silent", "none" };
+	struct region_kind k = region_of(op->value);
+
+	fprintf(f, "%s %c %u %u %u %#x", op_name(op->kind), op->file ? 'b' : 'a', op->offset,
+		op->length, op->other, op->value);
+	if (op->kind == OP_REGION)
+		fprintf(f, " # %s, arbitration %s, warm %u, owner %s, peer %s, access %s%s",
+			policies[k.policy], k.pre_content ? "pre-content" : "auto", k.warm_mode,
+			owners[k.owner], k.peer_silent ? "silent" : "attends",
+			k.read_only ? "r" : "rw", k.reopened ? ", reopened" : "");
+	fputc('\n', f);
+}
+
+bool op_parse(const char *line, struct op *ret)
+{
+	struct op op = { 0 };
+	char word[32], file;
+	enum op_kind kind;
+
+	if (sscanf(line, "%31s %c %u %u %u %x", word, &file, &op.offset, &op.length, &op.other,
+		   &op.value) != 6 ||
+	    (file != 'a' && file != 'b'))
+		return false;
+	for (kind = 0; kind < N_OP_KINDS && strcmp(word, op_name(kind)) != 0;)
+		kind++;
+	if (kind == N_OP_KINDS)
+		return false;
+	op.kind = kind;
+	op.file = file == 'b';
+	*ret = op;
+	return true;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tape.h - a tape: operations on two files and on a region of the first, in order. It is generated
+ * from a seed, or read from text; both are pure.
+ *
+ * What always holds: each operation means something whatever came before it, since the model fits it
+ * to the files as they are then (model.h). So what is left of a tape without some of its operations
+ * is a tape.
+ */
+#ifndef TAPE_H
+#define TAPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define PAGE 4096u
+#define FILE_PAGES 64u
+#define FILE_BYTES (PAGE * FILE_PAGES) /* no file gets longer */
+
+/* KIND, its word on a tape, and how often it is drawn. */
+#define OPERATIONS(X)                                                                     \
+	X(WRITE, "write", 12)                                                             \
+	X(READ, "read", 4)                                                                \
+	X(MAP_WRITE, "map-write", 6)                                                      \
+	X(MAP_READ, "map-read", 4)                                                        \
+	X(DIRECT_WRITE, "direct-write", 4)                                                \
+	X(DIRECT_READ, "direct-read", 3)                                                  \
+	X(TRUNCATE, "truncate", 8) /* to length */                                        \
+	X(ALLOCATE, "allocate", 2)                                                        \
+	X(ALLOCATE_KEEP, "allocate-keep", 2)                                              \
+	X(PUNCH, "punch", 5)                                                              \
+	X(ZERO, "zero", 3)                                                                \
+	X(ZERO_KEEP, "zero-keep", 2)                                                      \
+	X(COLLAPSE, "collapse", 2)                                                        \
+	X(INSERT, "insert", 2)                                                            \
+	X(UNSHARE, "unshare", 2)                                                          \
+	X(CLONE, "clone", 5) /* from the other file, at other */                          \
+	X(COPY, "copy", 3)                                                                \
+	X(FSYNC, "fsync", 3)                                                              \
+	X(MSYNC, "msync", 2)                                                              \
+	X(DONTNEED, "dontneed", 2)                                                        \
+	X(PAGEOUT, "pageout", 2)                                                          \
+	X(DROP_CACHES, "drop-caches", 1)                                                  \
+	X(COMPACT, "compact", 1)                                                          \
+	X(REMOTE_WRITE, "remote-write", 16)                                               \
+	X(REMOTE_READ, "remote-read", 14)                                                 \
+	X(REMOTE_PEEK, "remote-peek", 3) /* a read that may lead beyond the file's end */ \
+	X(PERSIST, "persist", 2)                                                          \
+	X(DISCONNECT, "disconnect", 1)                                                    \
+	X(REGION, "region", 1) /* anew, as value says: region_of() */                     \
+	X(RELEASE, "release", 0)                                                          \
+	X(STATE, "state", 0) /* size and holes */                                         \
+	X(CHECK, "check", 2) /* every byte, each way */
+
+enum op_kind {
+#define X(kind, word, weight) OP_##kind,
+	OPERATIONS(X)
+#undef X
+		N_OP_KINDS
+};
+
+struct op {
+	enum op_kind kind;
+	uint32_t file; /* 0: the registered one, "a"; 1: "b" */
+	uint32_t offset;
+	uint32_t length;
+	uint32_t other; /* offset in the other file */
+	uint32_t value; /* what its bytes are made of, or how it is done */
+};
+
+/* What a filesystem can do, and what may be done on this machine. */
+struct abilities {
+	bool clone;
+	bool collapse; /* and insert */
+	bool zero;
+	bool unshare;
+	bool direct;
+	bool remote; /* regions, and peers */
+	bool system; /* what concerns the whole machine: caches, compaction */
+};
+
+/* How an operation REGION registers: from its value. */
+struct region_kind {
+	uint32_t policy; /* 0 to 2, in the order of enum rdmareg_policy */
+	bool pre_content;
+	uint32_t warm_mode; /* 0 to 3 */
+	enum { OWNER_ATTENDS, OWNER_SILENT, OWNER_NONE } owner;
+	bool peer_silent;
+	bool read_only;
+	bool reopened; /* the local descriptors, after registering */
+};
+
+struct region_kind region_of(uint32_t value);
+
+/* Byte @i of what an operation writes; never 0, so that it is told from a hole. */
+uint8_t op_byte(const struct op *op, uint32_t i);
+
+/* @n operations, the first of which make the files and the region. */
+void tape_generate(struct op *ops, size_t n, uint64_t seed, const struct abilities *a);
+
+/* One line for each operation. */
+void op_print(FILE *f, const struct op *op);
+
+/* false: not a line of a tape. */
+bool op_parse(const char *line, struct op *ret);
+
+const char *op_name(enum op_kind kind);
+
+#endif
