@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# demo.sh - what rdmaregd does, on a real kernel, told as it happens. `./run demo` runs it in the lab.
+# demo.sh - what rdmaregd does, on a real kernel, told as it happens. `./run demo` runs it in the lab; `./run demo --host` on this machine,
+# where RDMAREG_HOST is set.
 #
 # Every claim is checked; the table at the end says which held, and the exit status is 0 only if all did.
 . /lab/guest/lib.sh
@@ -214,5 +215,6 @@ truncate_ignored
 contrast
 survival
 release_all
-job
+# on one machine there is no second node for Slurm
+[ -n "${RDMAREG_HOST:-}" ] || job
 finish_demo

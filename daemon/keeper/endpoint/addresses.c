@@ -30,9 +30,8 @@ struct addresses {
 	struct endpoint *endpoint;
 	struct ibv_context *context;
 	uint8_t device_port;
-	bool any;	/* nobody asked for these: they were found, one after the other */
-	size_t current; /* @any: the one that tickets name */
-	uint16_t port;	/* asked for */
+	bool any;      /* nobody asked for that one */
+	uint16_t port; /* asked for */
 	struct place place[LISTEN_ADDRESSES_MAX];
 	size_t n;
 	struct mnl_socket *news; /* NULL: the kernel does not tell */
@@ -42,16 +41,10 @@ struct addresses {
 	char trouble[200];
 };
 
-/* Do tickets name it, if it is there? */
-static bool is_named(const struct addresses *a, size_t i)
-{
-	return !a->any || i == a->current;
-}
-
-/* The first one from @i on that tickets name and peers can connect to; @a->n: none. */
+/* The first one from @i on that peers can connect to; @a->n: none. */
 static size_t find_there(const struct addresses *a, size_t i)
 {
-	while (i < a->n && !(a->place[i].there && is_named(a, i)))
+	while (i < a->n && !a->place[i].there)
 		i++;
 	return i;
 }
@@ -74,45 +67,20 @@ static void note_place(struct place *p)
 		    sizeof(p->address), NULL, 0, NI_NUMERICHOST);
 }
 
-static void find_another(struct addresses *a)
+/* The address that was found for "any" is gone: another one of the same device is taken. */
+static void move(struct addresses *a, struct place *p)
 {
-	struct rdma_cm_id *new;
+	struct rdma_cm_id *old = p->id, *new;
 	struct failure why;
-	struct place *p;
 
-	for (size_t i = 0; i < a->n; i++)
-		if (a->place[i].there) {
-			a->current = i;
-			return;
-		}
 	if (listener_new(&new, a->endpoint->channel, "any", a->port, &same_device, a, &why) < 0)
 		return;
-	a->current = a->n < LISTEN_ADDRESSES_MAX ? a->n++ : (a->current + 1) % LISTEN_ADDRESSES_MAX;
-	p = &a->place[a->current];
-	if (p->id)
-		rdma_destroy_id(p->id);
-	*p = (struct place){ .id = new, .there = true };
+	p->id = new;
+	rdma_destroy_id(old);
 	note_place(p);
-}
-
-/*
- * The address that was found for "any" is gone: tickets name another one of the same device. It is
- * still listened on, so that tickets of before are good again when it is back; the last few are.
- */
-static void move(struct addresses *a)
-{
-	char gone[sizeof(a->place[0].address)];
-	size_t was = a->current;
-
-	memcpy(gone, a->place[was].address, sizeof(gone));
-	find_another(a);
-	if (a->current == was)
-		return;
-	log_warning(
-		"listening on %s port %u instead of %s, RDMA device %s; tickets that name %s work when it is back",
-		a->place[a->current].address,
-		(unsigned int)be16toh(rdma_get_src_port(a->place[a->current].id)), gone,
-		ibv_get_device_name(a->context->device), gone);
+	log_notice("listening on %s port %u instead, RDMA device %s", p->address,
+		   (unsigned int)be16toh(rdma_get_src_port(new)),
+		   ibv_get_device_name(a->context->device));
 }
 
 static int listen_on(struct addresses *a, struct place *p)
@@ -141,6 +109,8 @@ static void look_at(struct addresses *a, struct place *p)
 	p->there = false;
 	if (!p->id && listen_on(a, p) < 0)
 		return;
+	if (a->any && !listener_is_reachable(p->id))
+		move(a, p);
 	p->there = listener_is_reachable(p->id);
 	if (!p->there)
 		fail(&p->why, 0, "No interface that is up has this address");
@@ -155,7 +125,7 @@ static void describe(struct addresses *a)
 	for (size_t i = 0; i < a->n && n < sizeof(a->trouble); i++) {
 		const struct place *p = &a->place[i];
 
-		if (!p->there && is_named(a, i))
+		if (!p->there)
 			n += (size_t)snprintf(a->trouble + n, sizeof(a->trouble) - n, "%s%s: %s",
 					      n	     ? "; "
 					      : none ? "no peer can connect: "
@@ -180,8 +150,6 @@ static void look(struct addresses *a)
 	memcpy(before, a->trouble, sizeof(before));
 	for (size_t i = 0; i < a->n; i++)
 		look_at(a, &a->place[i]);
-	if (a->any && !a->place[a->current].there)
-		move(a);
 	describe(a);
 	if (*a->trouble && !a->look_is_near)
 		look_later(a, RETRY_USEC);
@@ -342,7 +310,7 @@ static const struct place *first_place(const struct endpoint *e)
 	size_t i = find_there(a, 0);
 
 	for (size_t j = 0; i == a->n && j < a->n; j++)
-		if (a->place[j].id && is_named(a, j))
+		if (a->place[j].id)
 			i = j;
 	return &a->place[i];
 }

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* attendant.c - see attendant.h. */
+#include "attendant.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rdmareg.h>
+
+#define PATIENCE_SEC 60
+#define PAUSE_MSEC 20
+
+struct attendant {
+	struct desk *desk;
+	int control;
+	struct rdmareg *bus;   /* no holder of anything */
+	struct rdmareg *owner; /* NULL: the region has none */
+	struct rdmareg_region *region;
+	struct region_kind kind;
+	char *ticket;
+	struct rdmareg_peer *peer;
+};
+
+static int64_t now_sec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+static int64_t note(struct attendant *a, int64_t r)
+{
+	snprintf(a->desk->why, sizeof(a->desk->why), "%s", r < 0 ? rdmareg_last_error() : "");
+	return r;
+}
+
+static void on_event(const struct rdmareg_peer_event *event, void *userdata)
+{
+	struct attendant *a = userdata;
+
+	a->desk->counts.asked += event->type == RDMAREG_PEER_EVENT_ASKED;
+}
+
+static void serve_owner(struct attendant *a)
+{
+	struct rdmareg_event event = { .size = sizeof(event) };
+
+	if (rdmareg_dispatch(a->owner) < 0)
+		return;
+	while (rdmareg_next_event(a->owner, &event) > 0)
+		if (event.type == RDMAREG_EVENT_REVOCATION_REQUESTED &&
+		    a->kind.owner == OWNER_ATTENDS)
+			rdmareg_acknowledge(a->owner, event.region, event.revocation.id);
+}
+
+static bool connected(struct attendant *a)
+{
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
+
+	return a->peer && rdmareg_peer_get_info(a->peer, &info) == 0 && info.connected;
+}
+
+static void hang_up(struct attendant *a)
+{
+	a->peer = rdmareg_peer_close(a->peer);
+}
+
+/* What has come from the daemon or the keeper. Returns after @msec, or when the control socket has something if it is @controlled. */
+static void wait_for_events(struct attendant *a, int msec, bool controlled)
+{
+	struct pollfd fds[] = {
+		{ .fd = controlled ? a->control : -1, .events = POLLIN },
+		{ .fd = a->owner ? rdmareg_get_fd(a->owner) : -1, .events = POLLIN },
+		{ .fd = a->peer ? rdmareg_peer_get_fd(a->peer) : -1, .events = POLLIN },
+	};
+
+	if (poll(fds, 3, msec) < 0)
+		return;
+	if (fds[1].revents)
+		serve_owner(a);
+	if (fds[2].revents) {
+		rdmareg_peer_dispatch(a->peer);
+		if (!connected(a))
+			hang_up(a);
+	}
+}
+
+static int64_t release(struct attendant *a)
+{
+	int64_t r = a->region ? note(a, rdmareg_release(a->region)) : 0;
+
+	hang_up(a);
+	a->region = rdmareg_region_free(a->region);
+	a->owner = rdmareg_close(a->owner);
+	free(a->ticket);
+	a->ticket = NULL;
+	return r;
+}
+
+static int64_t register_file(struct attendant *a, int fd)
+{
+	struct rdmareg_register_options options = {
+		.size = sizeof(options),
+		.policy = RDMAREG_POLICY_FOLLOW + a->kind.policy,
+		.arbitration = a->kind.pre_content ? RDMAREG_ARBITRATE_PRE_CONTENT
+						   : RDMAREG_ARBITRATE_AUTO,
+		.grace_usec = a->kind.owner == OWNER_SILENT || a->kind.peer_silent ? 30000 : 500000,
+		.detached = a->kind.owner == OWNER_NONE,
+		.warm_mode = RDMAREG_WARM_OFF + a->kind.warm_mode,
+	};
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	struct rdmareg_region *own;
+	int64_t r;
+
+	if (a->kind.policy == 0)
+		options.grace_usec = 0;
+	r = rdmareg_open(NULL, &a->owner);
+	if (r == 0)
+		r = rdmareg_register(a->owner, fd, 0, FILE_BYTES,
+				     a->kind.read_only ? RDMAREG_ACCESS_READ
+						       : RDMAREG_ACCESS_READ_WRITE,
+				     &options, &own);
+	if (r == 0)
+		r = rdmareg_lookup(a->bus, rdmareg_region_id(own), &a->region);
+	if (r == 0)
+		r = rdmareg_export(a->region, NULL, &a->ticket);
+	if (r == 0 && rdmareg_region_get_info(a->region, &info) == 0 && info.arbitration_mode < 5)
+		a->desk->counts.regions[info.arbitration_mode]++;
+	note(a, r);
+	if (a->kind.owner == OWNER_NONE)
+		a->owner = rdmareg_close(a->owner);
+	return r;
+}
+
+static int64_t make_region(struct attendant *a)
+{
+	int64_t r = release(a);
+	int fd;
+
+	if (!a->bus && r == 0)
+		r = note(a, rdmareg_open(NULL, &a->bus));
+	if (r < 0)
+		return r;
+	a->kind = region_of(a->desk->op.value);
+	fd = open(a->desk->path, (a->kind.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = register_file(a, fd);
+	close(fd);
+	return r;
+}
+
+static int64_t connect_peer(struct attendant *a)
+{
+	struct rdmareg_peer_options options = {
+		.size = sizeof(options),
+		.on_event = on_event,
+		.userdata = a,
+		.on_revocation = a->kind.peer_silent ? RDMAREG_ON_REVOCATION_RETURN
+						     : RDMAREG_ON_REVOCATION_YIELD,
+	};
+	int64_t r;
+
+	if (connected(a))
+		return 0;
+	hang_up(a);
+	r = rdmareg_peer_connect(
+		a->ticket, a->kind.read_only ? RDMAREG_ACCESS_READ : RDMAREG_ACCESS_READ_WRITE,
+		&options, &a->peer);
+	a->desk->counts.connections += r == 0;
+	return r;
+}
+
+/* Once: all of it, or an error. */
+static int64_t attempt(struct attendant *a, const struct op *op)
+{
+	uint8_t *data = a->desk->data;
+	int64_t r = connect_peer(a);
+
+	if (r < 0)
+		return note(a, r);
+	if (op->kind == OP_REMOTE_WRITE)
+		r = rdmareg_peer_write(a->peer, data, op->length, op->offset);
+	else if (op->kind == OP_PERSIST)
+		r = rdmareg_peer_persist(a->peer, op->offset, op->length);
+	else
+		r = rdmareg_peer_read(a->peer, data, op->length, op->offset);
+	note(a, r);
+	if (r >= 0 && r < op->length && op->kind != OP_PERSIST) {
+		snprintf(a->desk->why, sizeof(a->desk->why), "%u of %u bytes", (unsigned int)r,
+			 op->length);
+		r = -EAGAIN;
+	}
+	a->desk->counts.failed += r < 0;
+	if (!connected(a))
+		hang_up(a);
+	return r;
+}
+
+/*
+ * What was not patient may be refused, unless some of it may be in the file: a write is then tried
+ * until it is.
+ */
+static int64_t transfer(struct attendant *a, const struct op *op)
+{
+	bool patient = op->other & 1 && op->kind != OP_REMOTE_PEEK && op->kind != OP_PERSIST;
+	int64_t until = now_sec() + PATIENCE_SEC, r;
+
+	for (;;) {
+		r = attempt(a, op);
+		if (r >= 0 || (op->kind == OP_REMOTE_WRITE ? !patient && r == -ERANGE : !patient))
+			return r;
+		patient = true;
+		if (now_sec() > until)
+			return -ETIME;
+		wait_for_events(a, PAUSE_MSEC, false);
+	}
+}
+
+static int64_t perform(struct attendant *a)
+{
+	struct desk *desk = a->desk;
+
+	*desk->why = '\0';
+	switch (desk->op.kind) {
+	case OP_REGION:
+		return make_region(a);
+	case OP_RELEASE:
+		return release(a);
+	case OP_DISCONNECT:
+		hang_up(a);
+		return 0;
+	default:
+		return transfer(a, &desk->op);
+	}
+}
+
+void attend(struct desk *desk, int control)
+{
+	struct attendant a = { .desk = desk, .control = control };
+	struct pollfd asked = { .fd = control, .events = POLLIN };
+	char token;
+
+	for (;;) {
+		wait_for_events(&a, -1, true);
+		if (poll(&asked, 1, 0) != 1)
+			continue;
+		if (read(control, &token, 1) != 1)
+			break;
+		desk->result = perform(&a);
+		if (write(control, &token, 1) != 1)
+			break;
+	}
+	release(&a);
+	rdmareg_close(a.bus);
+}

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* stamps.c - see stamps.h. */
+#include "stamps.h"
+
+#include "remote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rdmareg.h>
+
+#define WORDS (PAGE / sizeof(uint64_t))
+#define PEERS_MAX 8
+#define PAUSE_MSEC 20
+#define PATIENCE_USEC UINT64_C(60000000)
+
+/* A word: whose, of which page, when. */
+#define STAMP (UINT64_C(0x57a3) << 48)
+#define OTHERS (UINT64_C(0xf0e1) << 48)
+#define WHOSE (UINT64_C(0xffff) << 48)
+#define stamp_page(word) ((uint32_t)((word) >> 40 & 0xff))
+#define stamp_time(word) ((word) & ((UINT64_C(1) << 40) - 1))
+
+/* What all processes of a run see. */
+struct arena {
+	atomic_bool over;
+	atomic_bool wrong; /* whoever sets it writes @what */
+	atomic_uint_fast64_t time;
+	atomic_uint_fast64_t writes, reads, failed, connections;
+	char what[400];
+};
+
+struct worker {
+	const struct stamps_request *request;
+	struct arena *arena;
+	uint64_t random;
+	const char *ticket;
+	struct rdmareg_peer *peer;
+	uint64_t words[FILE_PAGES * WORDS];
+};
+
+static uint64_t now_usec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* splitmix64 */
+static uint32_t below(struct worker *w, uint32_t n)
+{
+	uint64_t z = w->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (uint32_t)(((z ^ z >> 31) >> 32) * n >> 32);
+}
+
+static void say(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The first that is wrong is told; it ends the run. */
+static void say(struct arena *a, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!atomic_exchange(&a->wrong, true)) {
+		va_start(arguments, format);
+		vsnprintf(a->what, sizeof(a->what), format, arguments);
+		va_end(arguments);
+	}
+	a->over = true;
+}
+
+/* @count pages of the file from @page on, which somebody read at or before now. */
+static void judge(struct worker *w, const char *how, uint32_t page, uint32_t count)
+{
+	uint64_t now = w->arena->time;
+
+	for (uint32_t i = 0; i < count * WORDS; i++) {
+		uint64_t word = w->words[i];
+		uint32_t place = page + i / (uint32_t)WORDS;
+
+		if (word == 0 || ((word & WHOSE) == STAMP && stamp_page(word) == place &&
+				  stamp_time(word) <= now))
+			continue;
+		say(w->arena, "%s: word %u of page %u is %#" PRIx64 " at %" PRIu64, how,
+		    i % (uint32_t)WORDS, place, word, now);
+		return;
+	}
+}
+
+static void put_stamps(struct worker *w, uint32_t page)
+{
+	uint64_t word = STAMP | (uint64_t)page << 40 | atomic_fetch_add(&w->arena->time, 1);
+
+	for (uint32_t i = 0; i < WORDS; i++)
+		w->words[i] = word;
+}
+
+/* --- peers */
+
+static bool connect_peer(struct worker *w)
+{
+	const struct rdmareg_peer_options options = { .size = sizeof(options),
+						      .on_revocation =
+							      RDMAREG_ON_REVOCATION_YIELD };
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
+
+	if (w->peer && rdmareg_peer_get_info(w->peer, &info) == 0 && info.connected)
+		return true;
+	w->peer = rdmareg_peer_close(w->peer);
+	if (rdmareg_peer_connect(w->ticket, RDMAREG_ACCESS_READ_WRITE, &options, &w->peer) < 0)
+		return false;
+	w->arena->connections++;
+	return true;
+}
+
+static int64_t transfer(struct worker *w)
+{
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
+	uint32_t page, count;
+	int64_t n;
+
+	if (!connect_peer(w) || rdmareg_peer_dispatch(w->peer) < 0 ||
+	    rdmareg_peer_get_info(w->peer, &info) < 0)
+		return -ENOTCONN;
+	if (info.valid_length < PAGE)
+		return -ERANGE;
+	page = below(w, (uint32_t)(info.valid_length / PAGE));
+	if (below(w, 2)) {
+		put_stamps(w, page);
+		n = rdmareg_peer_write(w->peer, w->words, PAGE, (uint64_t)page * PAGE);
+		w->arena->writes += n > 0;
+		return n;
+	}
+	count = 1 + below(w, 4);
+	if (page + count > info.valid_length / PAGE)
+		count = 1;
+	n = rdmareg_peer_read(w->peer, w->words, (size_t)count * PAGE, (uint64_t)page * PAGE);
+	if (n > 0)
+		judge(w, "a peer read", page, (uint32_t)n / PAGE);
+	w->arena->reads += n > 0;
+	return n;
+}
+
+/* Whatever happens to its connection, it gets through again. */
+static void be_peer(struct worker *w)
+{
+	uint64_t well = now_usec();
+
+	remote_enter(w->request->network);
+	while (!w->arena->over) {
+		struct pollfd events = { .fd = -1, .events = POLLIN };
+		int64_t n = transfer(w);
+
+		if (n > 0 || n == -ERANGE) {
+			well = now_usec();
+		} else {
+			w->arena->failed++;
+			if (now_usec() - well > PATIENCE_USEC)
+				say(w->arena, "a peer does not get through: %s",
+				    rdmareg_last_error());
+		}
+		if (n <= 0) {
+			events.fd = w->peer ? rdmareg_peer_get_fd(w->peer) : -1;
+			poll(&events, 1, PAUSE_MSEC);
+		}
+	}
+	rdmareg_peer_close(w->peer);
+}
+
+/* --- programs of the storage node */
+
+static int open_file(const struct worker *w, const char *name, int flags)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", w->request->folder, name);
+	if (flags & O_CREAT)
+		unlink(path);
+	fd = open(path, O_RDWR | O_CLOEXEC | flags, 0666);
+	if (fd < 0)
+		say(w->arena, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static void read_file(struct worker *w, int fd)
+{
+	ssize_t n = pread(fd, w->words, sizeof(w->words), 0);
+
+	if (n < 0)
+		say(w->arena, "read: %s", strerror(errno));
+	else
+		judge(w, "a program read", 0, (uint32_t)n / PAGE);
+}
+
+static void allocate(struct worker *w, int fd, int mode)
+{
+	uint32_t page = below(w, FILE_PAGES), count = 1 + below(w, 8);
+
+	if (fallocate(fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)page * PAGE, (off_t)count * PAGE) <
+		    0 &&
+	    errno != EOPNOTSUPP)
+		say(w->arena, "fallocate %#x: %s", (unsigned int)mode, strerror(errno));
+}
+
+/* What peers do afterwards to the file they do not do to its copy. */
+static void copy_file(struct worker *w, int fd)
+{
+	static uint8_t before[FILE_BYTES], after[FILE_BYTES];
+	int copy = open_file(w, "copy", O_CREAT);
+	ssize_t n;
+
+	if (copy < 0)
+		return;
+	if (ioctl(copy, FICLONE, fd) < 0) {
+		say(w->arena, "FICLONE: %s", strerror(errno));
+	} else {
+		n = pread(copy, before, sizeof(before), 0);
+		memcpy(w->words, before, n > 0 ? (size_t)n : 0);
+		judge(w, "the copy has", 0, n > 0 ? (uint32_t)n / PAGE : 0);
+		put_stamps(w, 0);
+		if (fsync(copy) < 0 || posix_fadvise(copy, 0, 0, POSIX_FADV_DONTNEED) ||
+		    pread(copy, after, sizeof(after), 0) != n ||
+		    memcmp(before, after, n > 0 ? (size_t)n : 0) != 0)
+			say(w->arena, "the copy by reflink has changed");
+	}
+	close(copy);
+}
+
+/* Blocks that became free are another file's: it keeps what it got. */
+static void use_blocks(struct worker *w)
+{
+	int fd = open_file(w, "other", O_CREAT);
+	uint64_t word = OTHERS | below(w, UINT32_MAX);
+
+	if (fd < 0)
+		return;
+	if (below(w, 4) == 0 && fallocate(fd, 0, 0, FILE_BYTES) == 0)
+		word = 0;
+	for (uint32_t i = 0; i < FILE_PAGES * WORDS; i++)
+		w->words[i] = word;
+	if ((word && pwrite(fd, w->words, FILE_BYTES, 0) != FILE_BYTES) || fsync(fd) < 0 ||
+	    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) ||
+	    pread(fd, w->words, FILE_BYTES, 0) != FILE_BYTES)
+		say(w->arena, "another file: %s", strerror(errno));
+	for (uint32_t i = 0; i < FILE_PAGES * WORDS; i++)
+		if (w->words[i] != word && !w->arena->over)
+			say(w->arena, "another file: word %u is %#" PRIx64 " and must be %#" PRIx64,
+			    i, w->words[i], word);
+	close(fd);
+}
+
+static void write_stamps(struct worker *w, int fd)
+{
+	uint32_t page = below(w, FILE_PAGES);
+
+	put_stamps(w, page);
+	if (pwrite(fd, w->words, PAGE, (off_t)page * PAGE) != PAGE)
+		say(w->arena, "write: %s", strerror(errno));
+}
+
+static void store_stamps(struct worker *w, int fd)
+{
+	uint32_t page = below(w, FILE_PAGES);
+	void *map;
+
+	/* of this process alone the file's length is changed */
+	if (lseek(fd, 0, SEEK_END) < (off_t)(page + 1) * PAGE)
+		return;
+	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)page * PAGE);
+	if (map == MAP_FAILED) {
+		say(w->arena, "mmap: %s", strerror(errno));
+		return;
+	}
+	put_stamps(w, page);
+	memcpy(map, w->words, PAGE);
+	munmap(map, PAGE);
+}
+
+static void truncate_file(struct worker *w, int fd)
+{
+	uint32_t pages = below(w, FILE_PAGES);
+
+	if (ftruncate(fd, (off_t)pages * PAGE) < 0 ||
+	    (below(w, 2) && ftruncate(fd, FILE_BYTES) < 0))
+		say(w->arena, "truncate: %s", strerror(errno));
+}
+
+static void change(struct worker *w, int fd)
+{
+	switch (below(w, 12)) {
+	case 0:
+	case 1:
+		truncate_file(w, fd);
+		break;
+	case 2:
+		allocate(w, fd, FALLOC_FL_PUNCH_HOLE);
+		break;
+	case 3:
+		allocate(w, fd, FALLOC_FL_ZERO_RANGE);
+		break;
+	case 4:
+		allocate(w, fd, 0);
+		break;
+	case 5:
+		write_stamps(w, fd);
+		break;
+	case 6:
+		store_stamps(w, fd);
+		break;
+	case 7:
+		if (fsync(fd) < 0)
+			say(w->arena, "fsync: %s", strerror(errno));
+		break;
+	case 8:
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		break;
+	case 9:
+		if (w->request->can->clone)
+			copy_file(w, fd);
+		break;
+	case 10:
+		use_blocks(w);
+		break;
+	default:
+		read_file(w, fd);
+	}
+}
+
+static pid_t start_peer(struct worker *w, uint64_t seed)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	w->random = seed;
+	be_peer(w);
+	_exit(0);
+}
+
+/* Nobody owns it: the peers are its holders. */
+static char *make_region(int fd, uint64_t seed, uint64_t *ret_id)
+{
+	struct rdmareg_register_options options = { .size = sizeof(options), .detached = 1 };
+	struct rdmareg_region *region;
+	struct rdmareg *bus;
+	char *ticket = NULL;
+
+	if (seed % 2)
+		options.arbitration = RDMAREG_ARBITRATE_PRE_CONTENT;
+	if (rdmareg_open(NULL, &bus) < 0 ||
+	    rdmareg_register(bus, fd, 0, FILE_BYTES, RDMAREG_ACCESS_READ_WRITE, &options, &region) <
+		    0 ||
+	    rdmareg_export(region, NULL, &ticket) < 0)
+		fprintf(stderr, "torture: %s\n", rdmareg_last_error());
+	else
+		*ret_id = rdmareg_region_id(region);
+	rdmareg_close(bus);
+	return ticket;
+}
+
+static void end_region(struct arena *a, uint64_t id)
+{
+	struct rdmareg *bus;
+
+	if (rdmareg_open(NULL, &bus) < 0 || rdmareg_release_all(bus, &id, 1, NULL, NULL, NULL) < 0)
+		say(a, "release: %s", rdmareg_last_error());
+	rdmareg_close(bus);
+}
+
+static void work(struct worker *w, int fd)
+{
+	const struct stamps_request *q = w->request;
+	uint64_t until = now_usec() + q->seconds * UINT64_C(1000000), changes = 0;
+	pid_t pids[PEERS_MAX];
+
+	for (unsigned int i = 0; i < q->peers; i++)
+		pids[i] = start_peer(w, q->seed * PEERS_MAX + i);
+	while (!w->arena->over && now_usec() < until) {
+		change(w, fd);
+		changes++;
+	}
+	w->arena->over = true;
+	for (unsigned int i = 0; i < q->peers; i++)
+		waitpid(pids[i], NULL, 0);
+	read_file(w, fd);
+	printf("%s: stamps, seed %" PRIu64 ": by programs %" PRIu64 " operations, by peers %" PRIu64
+	       " writes, %" PRIu64 " reads, %" PRIu64 " failed; connections %" PRIu64 "\n",
+	       q->filesystem, q->seed, changes, (uint64_t)w->arena->writes,
+	       (uint64_t)w->arena->reads, (uint64_t)w->arena->failed,
+	       (uint64_t)w->arena->connections);
+}
+
+/* The file, its region, and all that happens to it. */
+static int run(struct worker *w)
+{
+	int fd = open_file(w, "a", O_CREAT);
+	uint64_t id = 0;
+	char *ticket;
+	int r = 2;
+
+	if (fd < 0)
+		return 2;
+	ticket = ftruncate(fd, FILE_BYTES) < 0 ? NULL : make_region(fd, w->request->seed, &id);
+	if (ticket) {
+		w->ticket = ticket;
+		work(w, fd);
+		end_region(w->arena, id);
+		r = w->arena->wrong;
+	}
+	if (w->arena->wrong)
+		printf("wrong: %s\n", w->arena->what);
+	close(fd);
+	free(ticket);
+	return r;
+}
+
+int stamps_run(const struct stamps_request *q)
+{
+	struct arena *arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct worker *w = calloc(1, sizeof(*w));
+	int r = 2;
+
+	if (w && arena != MAP_FAILED && q->peers <= PEERS_MAX) {
+		w->request = q;
+		w->random = q->seed;
+		w->arena = arena;
+		r = run(w);
+	}
+	if (arena != MAP_FAILED)
+		munmap(arena, sizeof(*arena));
+	free(w);
+	return r;
+}
