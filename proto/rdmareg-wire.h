@@ -34,6 +34,10 @@
 #define WIRE_TICKET_SCHEME "rdmareg://"
 #define WIRE_TICKET_MAX 160 /* bytes, with the terminating zero */
 #define WIRE_TOKEN_BYTES 16
+/* of that for HOST:PORT and commas, whatever the region's number */
+#define WIRE_TICKET_HOSTS_MAX                                                    \
+	(WIRE_TICKET_MAX - sizeof(WIRE_TICKET_SCHEME "/18446744073709551615?") - \
+	 2 * WIRE_TOKEN_BYTES)
 #define WIRE_MAGIC 0x31676472u /* "rdg1" */
 #define WIRE_VERSION 2
 

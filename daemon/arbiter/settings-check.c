@@ -16,17 +16,23 @@
 #include <sys/stat.h>
 
 #include "names.h"
+#include "rdmareg-wire.h"
 
 #define MODULE_DEADLINE "/sys/module/rdmareg/parameters/max_deadline_ms"
 #define UNIT_NAME_MAX 255 /* systemd's */
 #define UID_MAX_TEXT "4294967294"
 
+struct address {
+	char text[64]; /* one for each address, however it is written */
+};
+
 /* As the keeper reads it; no name is ever looked up. */
-static bool is_address(const char *text, size_t n)
+static bool read_address(const char *text, size_t n, struct address *ret)
 {
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST };
 	struct addrinfo *found;
-	char copy[64];
+	char copy[sizeof(ret->text)];
+	bool good;
 
 	if (n >= sizeof(copy))
 		return false;
@@ -34,8 +40,16 @@ static bool is_address(const char *text, size_t n)
 	copy[n] = 0;
 	if (getaddrinfo(copy, NULL, &hints, &found))
 		return false;
+	good = getnameinfo(found->ai_addr, found->ai_addrlen, ret->text, sizeof(ret->text), NULL, 0,
+			   NI_NUMERICHOST) == 0;
 	freeaddrinfo(found);
-	return true;
+	return good;
+}
+
+/* At most so many characters of a ticket. */
+static size_t length_in_ticket(const struct address *a)
+{
+	return strlen(a->text) + (strchr(a->text, ':') ? strlen(",[]:65535") : strlen(",:65535"));
 }
 
 const char *form_address(const char *text)
@@ -43,17 +57,25 @@ const char *form_address(const char *text)
 	static const char must[] =
 		"any, or one to four numeric IPv4 or IPv6 addresses, with commas and without blanks between them",
 			  between[] = LISTEN_ADDRESSES_BETWEEN;
+	struct address found[LISTEN_ADDRESSES_MAX];
 	unsigned int count = 0;
+	size_t length = 0;
 
 	if (!strcmp(text, "any"))
 		return NULL;
 	for (text += strspn(text, between); *text; text += strspn(text, between)) {
 		size_t n = strcspn(text, between);
 
-		if (count++ == LISTEN_ADDRESSES_MAX || !is_address(text, n))
+		if (count == LISTEN_ADDRESSES_MAX || !read_address(text, n, &found[count]))
 			return must;
+		for (unsigned int i = 0; i < count; i++)
+			if (!strcmp(found[i].text, found[count].text))
+				return "addresses that differ, each named once";
+		length += length_in_ticket(&found[count++]);
 		text += n;
 	}
+	if (length > WIRE_TICKET_HOSTS_MAX + strlen(between))
+		return "shorter: a ticket has to name all of them, and has room for two IPv6 addresses of full length, or four short ones, and less with a device name (%eth0)";
 	return count ? NULL : must;
 }
 

@@ -17,6 +17,9 @@
 /* A setting: a reload that is held is not given up while a busy machine gets on with the test. */
 #define PATIENT "timeout_msec = 60000\n"
 
+#define LONG "2001:1db8:1111:2222:3333:4444:5555:"
+#define LOCAL "fe80::1111:2222:3333:444"
+
 static char directory[64];
 
 static void path_of(const char *name, char out[static 256])
@@ -310,6 +313,18 @@ static void test_errors(void)
 	       "one to four");
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.1, 10.0.0.2\n", 2,
 	       "without blanks");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.1,10.0.0.2,10.0.0.1\n", 2,
+	       "each named once");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = fd00::1,fd00:0:0::0001\n", 2,
+	       "each named once");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = fe80::1%lo,fe80::1%lo\n", 2,
+	       "each named once");
+	/* of full length, with ports: twice 47 and a comma of the 95 that a ticket has */
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = " LONG "6666," LONG "7777,::1\n", 2,
+	       "a ticket has to name all of them");
+	refuse("rdmaregd.conf",
+	       "[keepers]\nlisten_address = " LOCAL "1%lo," LOCAL "2%lo," LOCAL "3%lo\n", 2,
+	       "a ticket has to name all of them");
 	refuse("rdmaregd.conf", "[keepers]\nslice = rdmareg\n", 2, ".slice");
 	refuse("rdmaregd.conf", "[keepers]\nslice = .slice\n", 2, ".slice");
 	refuse("rdmaregd.conf", "[keepers]\nslice = a/%u.slice\n", 2, ".slice");
@@ -430,6 +445,10 @@ static void test_machine(void)
 	expect_check("[keepers]\ngroup =\nslice = a-%u.slice\nlisten_address = ::1\n", 0,
 		     "Only at start");
 	expect_check("[keepers]\ngroup =\nlisten_address = 10.0.0.1,fd00::1,10.0.0.2,fd00::2\n", 0,
+		     "Only at start");
+	expect_check("[keepers]\ngroup =\nlisten_address = " LONG "6666," LONG "7777\n", 0,
+		     "Only at start");
+	expect_check("[keepers]\ngroup =\nlisten_address = " LOCAL "1%lo," LOCAL "2%lo\n", 0,
 		     "Only at start");
 	/* who did not get it does not know */
 	check(system("\"$RDMAREGD\" --help >/dev/full 2>/dev/null") == 1 << 8);

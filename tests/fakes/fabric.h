@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fabric.h - librdmacm, libibverbs and the network interfaces as a keeper's endpoint uses them,
- * played: linked in their place. One device, and peers that do what a test says.
+ * fabric.h - librdmacm, libibverbs, libmnl and the network interfaces as a keeper's endpoint uses
+ * them, played: linked in their place. One device, and peers that do what a test says.
  *
  * What always holds: nothing happens by itself; what was posted waits until the test completes it,
  * in its order. Every object is freed in the end, in the order that a kernel wants, or the test ends.
@@ -24,6 +24,9 @@ struct fabric {
 	unsigned int listening;
 };
 extern struct fabric fabric;
+
+/* The kernel says over rtnetlink that something about links or addresses changed. */
+void fabric_news(void);
 
 /* One connection, from the request on; it stays after its end, until fabric_end(). */
 struct fabric_peer;

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# demo.sh - what rdmaregd does, on a real kernel, told as it happens. `./run demo` runs it in the lab; `./run demo --host` on this machine,
-# where RDMAREG_HOST is set.
+# demo.sh - what rdmaregd does, on a real kernel, told as it happens. `./run demo` runs it in the lab.
 #
 # Every claim is checked; the table at the end says which held, and the exit status is 0 only if all did.
 . /lab/guest/lib.sh
@@ -215,6 +214,5 @@ truncate_ignored
 contrast
 survival
 release_all
-# on one machine there is no second node for Slurm
-[ -n "${RDMAREG_HOST:-}" ] || job
+job
 finish_demo

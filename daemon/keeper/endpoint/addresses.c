@@ -30,8 +30,9 @@ struct addresses {
 	struct endpoint *endpoint;
 	struct ibv_context *context;
 	uint8_t device_port;
-	bool any;      /* nobody asked for that one */
-	uint16_t port; /* asked for */
+	bool any;	/* nobody asked for these: they were found, one after the other */
+	size_t current; /* @any: the one that tickets name */
+	uint16_t port;	/* asked for */
 	struct place place[LISTEN_ADDRESSES_MAX];
 	size_t n;
 	struct mnl_socket *news; /* NULL: the kernel does not tell */
@@ -41,10 +42,16 @@ struct addresses {
 	char trouble[200];
 };
 
-/* The first one from @i on that peers can connect to; @a->n: none. */
+/* Do tickets name it, if it is there? */
+static bool is_named(const struct addresses *a, size_t i)
+{
+	return !a->any || i == a->current;
+}
+
+/* The first one from @i on that tickets name and peers can connect to; @a->n: none. */
 static size_t find_there(const struct addresses *a, size_t i)
 {
-	while (i < a->n && !a->place[i].there)
+	while (i < a->n && !(a->place[i].there && is_named(a, i)))
 		i++;
 	return i;
 }
@@ -67,20 +74,45 @@ static void note_place(struct place *p)
 		    sizeof(p->address), NULL, 0, NI_NUMERICHOST);
 }
 
-/* The address that was found for "any" is gone: another one of the same device is taken. */
-static void move(struct addresses *a, struct place *p)
+static void find_another(struct addresses *a)
 {
-	struct rdma_cm_id *old = p->id, *new;
+	struct rdma_cm_id *new;
 	struct failure why;
+	struct place *p;
 
+	for (size_t i = 0; i < a->n; i++)
+		if (a->place[i].there) {
+			a->current = i;
+			return;
+		}
 	if (listener_new(&new, a->endpoint->channel, "any", a->port, &same_device, a, &why) < 0)
 		return;
-	p->id = new;
-	rdma_destroy_id(old);
+	a->current = a->n < LISTEN_ADDRESSES_MAX ? a->n++ : (a->current + 1) % LISTEN_ADDRESSES_MAX;
+	p = &a->place[a->current];
+	if (p->id)
+		rdma_destroy_id(p->id);
+	*p = (struct place){ .id = new, .there = true };
 	note_place(p);
-	log_notice("listening on %s port %u instead, RDMA device %s", p->address,
-		   (unsigned int)be16toh(rdma_get_src_port(new)),
-		   ibv_get_device_name(a->context->device));
+}
+
+/*
+ * The address that was found for "any" is gone: tickets name another one of the same device. It is
+ * still listened on, so that tickets of before are good again when it is back; the last few are.
+ */
+static void move(struct addresses *a)
+{
+	char gone[sizeof(a->place[0].address)];
+	size_t was = a->current;
+
+	memcpy(gone, a->place[was].address, sizeof(gone));
+	find_another(a);
+	if (a->current == was)
+		return;
+	log_warning(
+		"listening on %s port %u instead of %s, RDMA device %s; tickets that name %s work when it is back",
+		a->place[a->current].address,
+		(unsigned int)be16toh(rdma_get_src_port(a->place[a->current].id)), gone,
+		ibv_get_device_name(a->context->device), gone);
 }
 
 static int listen_on(struct addresses *a, struct place *p)
@@ -109,8 +141,6 @@ static void look_at(struct addresses *a, struct place *p)
 	p->there = false;
 	if (!p->id && listen_on(a, p) < 0)
 		return;
-	if (a->any && !listener_is_reachable(p->id))
-		move(a, p);
 	p->there = listener_is_reachable(p->id);
 	if (!p->there)
 		fail(&p->why, 0, "No interface that is up has this address");
@@ -125,7 +155,7 @@ static void describe(struct addresses *a)
 	for (size_t i = 0; i < a->n && n < sizeof(a->trouble); i++) {
 		const struct place *p = &a->place[i];
 
-		if (!p->there)
+		if (!p->there && is_named(a, i))
 			n += (size_t)snprintf(a->trouble + n, sizeof(a->trouble) - n, "%s%s: %s",
 					      n	     ? "; "
 					      : none ? "no peer can connect: "
@@ -150,6 +180,8 @@ static void look(struct addresses *a)
 	memcpy(before, a->trouble, sizeof(before));
 	for (size_t i = 0; i < a->n; i++)
 		look_at(a, &a->place[i]);
+	if (a->any && !a->place[a->current].there)
+		move(a);
 	describe(a);
 	if (*a->trouble && !a->look_is_near)
 		look_later(a, RETRY_USEC);
@@ -310,7 +342,7 @@ static const struct place *first_place(const struct endpoint *e)
 	size_t i = find_there(a, 0);
 
 	for (size_t j = 0; i == a->n && j < a->n; j++)
-		if (a->place[j].id)
+		if (a->place[j].id && is_named(a, j))
 			i = j;
 	return &a->place[i];
 }

@@ -4,8 +4,9 @@
  * the endpoint.
  *
  * What always holds: all that is listened on belongs to one device, since a region's key does. An
- * address that the machine does not have is not among endpoint_places(). What stopped being listened
- * on is nobody's address any more; what only went away is listened on again when it comes back.
+ * address that the machine does not have is not among endpoint_places(), but goes on being listened
+ * on: when it comes back, so do the tickets that name it. With "any" that holds for the last
+ * LISTEN_ADDRESSES_MAX that were found.
  * What is known is a level: it is looked at anew whenever the kernel says that something changed, at
  * each ticket, and every RETRY_USEC while not all is as wanted.
  */

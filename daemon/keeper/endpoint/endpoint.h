@@ -143,8 +143,8 @@ DEFINE_FREEP(struct endpoint, endpoint_free)
 
 /*
  * To be called before a ticket is made: does the machine have the addresses? If the one that was
- * found for "any" is gone, another one of the same device is listened on instead. Peers that are
- * there stay; what tickets say that were made before is nobody's address any more.
+ * found for "any" is gone, new tickets name another one of the same device. Peers that are there
+ * stay; tickets that were made before work again when their address is back.
  */
 void endpoint_look_at_addresses(struct endpoint *e);
 

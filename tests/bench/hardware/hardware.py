@@ -6,8 +6,8 @@ Without --yes it says what it would do and what not, and does nothing. With it:
 
   - the steps (plan.py) run in a process id and mount name space of their own (worker.py), against an rdmaregd of the kit's own, on the adapter's
     own loop-back; an rdmaregd in service, its regions and what it knows of the adapter are left alone;
-  - files are made in one directory of the kit's own in each --directory, and removed; settings of the machine stay as they are; the kernel module
-    is loaded only with --load-module, and unloaded again;
+  - files are made in one directory of the kit's own in each --directory, and removed; nobody else can read them or what is found, or lead the kit
+    to other files (trust.py); settings of the machine stay as they are; the kernel module is loaded only with --load-module, and unloaded again;
   - everything ends a minute after --minutes at the latest, and at Ctrl-C and SIGTERM; should this very process be killed, the name space goes with
     it (ends_with_us), and what is left are the directories called rdmareg-kit.*, a loaded module, and a report's directory without an archive.
 
@@ -27,9 +27,11 @@ import time
 import machine
 import plan
 import report
+import trust
 from world import Programs
 
 MARK = "rdmareg-kit."
+SCRATCH = "/tmp"  # short: names of sockets are
 PR_SET_PDEATHSIG = 1  # prctl(2)
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent.parent  # of the tree; in the lab's guest there is none
@@ -53,14 +55,39 @@ def parse():
     p.add_argument("--libexec", default="/usr/libexec/rdmareg", help=argparse.SUPPRESS)
     p.add_argument("--bindir", default="/usr/bin", help=argparse.SUPPRESS)
     p.add_argument("--sysfs", default="/sys", help=argparse.SUPPRESS)
+    p.add_argument("--kernel-log", default="/dev/kmsg", help=argparse.SUPPRESS)
     p.add_argument("--program", action="append", default=[], metavar="NAME=PATH", help=argparse.SUPPRESS)
     options = p.parse_args()
     if options.minutes < 1 or any("=" not in word for word in options.program):
         p.error("--minutes is at least 1")
-    for place in options.directory:
-        if not os.path.isdir(place):
-            p.error(f"--directory {place}: there is no such directory")
+    why_not = why_not_there(options.directory)
+    if why_not:
+        p.error(why_not)
     return options
+
+
+def why_not_there(places):
+    """What is wrong with one of the directories, in words, or ""."""
+    for number, place in enumerate(places):
+        if not os.path.isdir(place):
+            return f"--directory {place}: there is no such directory"
+        same = next((other for other in places[:number] if os.path.samefile(place, other)), None)
+        if same:
+            return f"--directory {place} is the same directory as --directory {same}: name it once"
+        if trust.why_not(place):
+            return f"--directory {place}: {trust.why_not(place)}"
+    return ""
+
+
+def why_not_report(out):
+    """Why a report cannot be made there, in words, or ""."""
+    parent = out.absolute().parent
+    for path in (out, parent / report.archive_name(out)):
+        if os.path.lexists(path):
+            return f"{path} exists: name another one with --out, or remove it"
+    if not parent.is_dir():
+        return f"--out {out}: there is no directory {parent}"
+    return trust.why_not(parent) and f"--out {out}: {trust.why_not(parent)}"
 
 
 class Guard:
@@ -75,10 +102,10 @@ class Guard:
     def begin(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.on_signal)
-        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix=MARK, dir="/tmp"))  # short: names of sockets are
-        self.scratch.chmod(0o711)
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix=MARK, dir=SCRATCH))
+        self.scratch.chmod(0o711)  # keepers have other user ids, and their program is in it
         for number, place in enumerate(self.options.directory, 1):
-            # rows call a place by the last part of its name
+            # mkdtemp makes a directory of mode 0700; rows call a place by the last part of its name
             made = pathlib.Path(tempfile.mkdtemp(prefix=MARK, dir=place)) / f"{machine.filesystem_of(place).replace('/', '-')}-{number}"
             self.places[place] = str(made)
             made.mkdir()
@@ -182,23 +209,30 @@ def main():
         print("\n./run hardware --yes needs root: name spaces, and keepers under user ids of their own.", file=sys.stderr)
         return 2
     options.out = options.out or f"rdmareg-hardware-{time.strftime('%Y%m%d-%H%M%S')}"
-    if os.path.exists(options.out):
-        print(f"\n{options.out} exists: name another one with --out.", file=sys.stderr)
+    out = pathlib.Path(options.out)
+    why_not = why_not_report(out) or trust.why_not(SCRATCH)
+    if why_not:
+        print(f"\n{why_not}.", file=sys.stderr)
         return 2
+    os.umask(0o077)  # there are tickets in it
     print()
-    facts, before, began = the_machine.facts(), machine.kernel_log(), time.time()
+    facts, kernel_log, began = the_machine.facts(), machine.KernelLog(options.kernel_log), time.time()
     ended, left = carry_out(options, steps, address)
-    log = [line for line in machine.kernel_log()[len(before):] if any(word in line for word in LOG_WORDS)]
+    log = kernel_log.said(LOG_WORDS)
     made = {"by": f"rdmaregd, revision {revision()}", "programs": "installed" if options.installed else "of a build", "began": time.strftime("%F %T UTC", time.gmtime(began)),
             "took": f"{time.time() - began:.0f} s", "rounds": "few, small sizes: no figures" if options.quick else "as in docs/benchmarks.md",
             "way": "the adapter's own loop-back on one machine", "ended early": ended or "no", "left behind": ", ".join(left) or "nothing"}
     if options.signed_off:
         made["signed off by"] = options.signed_off
-    out = pathlib.Path(options.out)
     paging = adapter.paging() if adapter else []
     good = report.write(out, steps, made, facts, (adapter.facts if adapter else []) + paging, log)
-    archive, checksum = report.seal(out, out.name)
-    print(f"\nThe report: {out}/report.txt\nTo send:    {archive}\nSHA-256:    {checksum}")
+    print(f"\nThe report: {out}/report.txt")
+    try:
+        archive, checksum = report.seal(out)
+    except OSError as e:
+        print(f"There is no archive of it: {e}", file=sys.stderr)
+        return 1
+    print(f"To send:    {archive}\nSHA-256:    {checksum}")
     return 0 if good and not ended and not left else 1
 
 

@@ -132,8 +132,36 @@ def disk_of(place):
     return disk.name if pathlib.Path("/sys/block", disk.name, "stat").exists() else "-"
 
 
-def kernel_log():
-    return printed("dmesg").splitlines() if shutil.which("dmesg") else []
+class KernelLog:
+    """What the kernel says from now on. The descriptor stands behind the last record of now, so that it does not matter how many of them are kept."""
+    RECORD = re.compile(r"\d+,\d+,(\d+),[^;]*;(.*)")  # priority, sequence, microseconds, flags; a line that begins with a blank says more of it
+
+    def __init__(self, path="/dev/kmsg", read=os.read):
+        self.read, self.fd, self.trouble = read, -1, ""
+        try:
+            self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            os.lseek(self.fd, 0, os.SEEK_END)
+        except OSError as e:
+            self.trouble = f"the kernel's log cannot be read: {e.strerror}"
+
+    def said(self, words):
+        """Lines with one of the words, as dmesg(1) prints them; before them, why some may be missing."""
+        lines, record = [], b"-"
+        while record and self.fd >= 0:
+            try:
+                record = self.read(self.fd, 8192)
+            except BlockingIOError:
+                break
+            except BrokenPipeError:  # the next read has the oldest record that is left
+                self.trouble = "the kernel said more than its log keeps: the oldest lines are missing"
+                continue
+            except OSError as e:
+                self.trouble = f"the kernel's log cannot be read on: {e.strerror}"
+                break
+            for found in filter(None, map(self.RECORD.match, record.decode("utf-8", errors="replace").splitlines())):
+                if any(word in found.group(2) for word in words):
+                    lines.append(f"[{int(found.group(1)) / 1e6:12.6f}] {found.group(2)}")
+        return [self.trouble, *lines] if self.trouble else lines
 
 
 def without_names(value):

@@ -11,6 +11,7 @@ import sys
 import tarfile
 
 import machine
+import trust
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import plots  # pylint: disable=wrong-import-position
@@ -20,13 +21,35 @@ FORM = 1
 
 
 def read_lines(path):
-    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    """Those that were written to their end."""
+    return path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0].splitlines() if path.exists() else []
+
+
+def read_steps(out):
+    """What the worker told of each step; a line that makes no sense counts as not told."""
+    last = {}
+    for line in read_lines(out / "steps.jsonl"):
+        try:
+            told = json.loads(line)
+            last[told["step"]] = {"verdict": str(told["verdict"]), "text": str(told["text"])}
+        except (ValueError, KeyError, TypeError):
+            continue
+    return last
+
+
+def read_selftest(out):
+    """Its findings; None: there are none, or not whole."""
+    try:
+        told = json.loads(read_lines(out / "selftest.json")[0])
+        of_selftest(told)
+        return told
+    except (IndexError, ValueError, KeyError, TypeError):
+        return None
 
 
 def outcomes(out, steps):
     """[{step, kind, verdict, text}] in the order of the plan."""
-    last = {line["step"]: line for line in map(json.loads, read_lines(out / "steps.jsonl"))}
-    found = []
+    last, found = read_steps(out), []
     for step in steps:
         line = last.get(step.name, {"verdict": "not run", "text": step.why_not or "the run ended before"})
         if line["verdict"] == "begun":
@@ -35,8 +58,15 @@ def outcomes(out, steps):
     return found
 
 
+def is_row(row):
+    try:
+        return len(row) == 9 and bool(table.cell(row)) and table.verdict(row) is not None
+    except ValueError:
+        return False
+
+
 def read_rows(out):
-    return [row for row in (line.split("\t") for line in read_lines(out / "rows.tsv")) if len(row) == 9]
+    return [row for row in (line.split("\t") for line in read_lines(out / "rows.tsv")) if is_row(row)]
 
 
 def draw(out, rows, subject):
@@ -61,7 +91,7 @@ def pairs(facts):
 
 def of_selftest(selftest):
     if not selftest:
-        return ["it gave no findings"]
+        return ["there are no findings of it, or not all of them: see its line below, and logs"]
     verdict = "can be used" if selftest["usable"] else "cannot be used as it is"
     return [f"{selftest['device']} {verdict}: {selftest['reason']}",
             *(f"{check['name']:10} {check['verdict']:8} {check['finding']}" for check in selftest["checks"])]
@@ -88,14 +118,19 @@ def text_of(r):
     return "\n".join(out)
 
 
-def seal(out, name):
-    """Checksums of all parts, and the archive beside the directory; returns its path and its checksum."""
+def archive_name(out):
+    """It is made beside the report's directory."""
+    return f"{out.absolute().name}.tar.gz"
+
+
+def seal(out):
+    """Checksums of all parts, and the archive; returns its path and its checksum. OSError: there is something of its name by now."""
     files = sorted(path for path in out.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(out)}\n" for path in files]
     (out / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
-    archive = out.with_name(out.name + ".tar.gz")
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(out, arcname=name)
+    archive = out.absolute().parent / archive_name(out)
+    with trust.create(archive) as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+        tar.add(out, arcname=out.absolute().name)
     return archive, hashlib.sha256(archive.read_bytes()).hexdigest()
 
 
@@ -104,8 +139,8 @@ def write(out, steps, made, machine_facts, adapter_facts, kernel_log):
     for path in [out / "rows.tsv", *(out / "logs").glob("*")]:
         if path.exists():
             path.write_text(machine.without_names(path.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
-    lines, rows = read_lines(out / "selftest.json"), read_rows(out)
-    told = {"form": FORM, "made": made, "machine": machine_facts, "adapter": adapter_facts, "selftest": json.loads(lines[0]) if lines else None,
+    rows = read_rows(out)
+    told = {"form": FORM, "made": made, "machine": machine_facts, "adapter": adapter_facts, "selftest": read_selftest(out),
             "steps": outcomes(out, steps), "rows": rows, "kernel_log": kernel_log}
     told = machine.without_names(told)
     told["pictures"] = draw(out, rows, dict(told["adapter"]).get("device", "no adapter"))

@@ -9,6 +9,7 @@ import pathlib
 import signal
 import time
 
+import trust
 from world import Failed
 
 MIB = 1 << 20
@@ -22,7 +23,8 @@ def require(holds, what):
 
 def new_file(directory, name, size, random=False):
     path = pathlib.Path(directory) / name
-    with open(path, "wb") as file:
+    path.unlink(missing_ok=True)
+    with trust.create(path) as file:
         file.write(os.urandom(size) if random else bytes(size))
         os.fsync(file.fileno())
     return path
@@ -32,11 +34,18 @@ def region_of(world, region):
     return world.ctl("show", region["id"])
 
 
+def ticket_of(world, region):
+    """As rdmaregctl takes it; a command line is everybody's to read."""
+    path = world.place / "ticket"
+    path.write_text(region["ticket"] + "\n", encoding="ascii")
+    return f"@{path}"
+
+
 def start_peer(world, region, source, *options):
     """A peer that writes until it is stopped; what it says is in the file it returns."""
     said = world.place / f"peer-{region['id']}.json"
     with open(said, "wb") as output:
-        peer = world.start("rdmaregctl", "--json", "put", source, region["ticket"], "--repeat", "forever", "--timeline", *options, log="peer", output=output)
+        peer = world.start("rdmaregctl", "--json", "put", source, ticket_of(world, region), "--repeat", "forever", "--timeline", *options, log="peer", output=output)
     world.until("the peer is connected", lambda: region_of(world, region)["peers"] == 1 or peer.poll() is not None)
     require(peer.poll() is None, f"the peer ends at once: {world.last_line('peer')}")
     return peer, said
@@ -56,11 +65,11 @@ def transfer(world, directory):
     sent = new_file(world.place, "sent", 4 * MIB, random=True)
     file, got = new_file(directory, "transfer", 4 * MIB), world.place / "got"
     region = world.ctl("register", file, "--export")
-    world.ctl("put", sent, region["ticket"])
+    world.ctl("put", sent, ticket_of(world, region))
     require(file.read_bytes() == sent.read_bytes(), "the file does not have what the peer wrote")
-    world.ctl("get", region["ticket"], got)
+    world.ctl("get", ticket_of(world, region), got)
     require(got.read_bytes() == sent.read_bytes(), "the peer does not read what is in the file")
-    world.ctl("get", region["ticket"], got, "--offset", "100", "--length", "5000")
+    world.ctl("get", ticket_of(world, region), got, "--offset", "100", "--length", "5000")
     require(got.read_bytes() == sent.read_bytes()[100:5100], "a read from inside a page does not have the file's bytes")
     faults = region_of(world, region).get("faults")
     world.ctl("release", region["id"])

@@ -4,13 +4,15 @@
 What always holds: a line for each step that began or ended is in OUT/steps.jsonl at once, so that what was found is there whatever happens
 next; a step that fails or takes too long is told, and the next one is run."""
 import json
+import os
 import pathlib
 import sys
 import time
 
 import plan
+import report
 import tries
-from world import Failed, Programs, TimeUp, World
+from world import Failed, Programs, World
 
 
 class Worker:
@@ -29,17 +31,15 @@ class Worker:
 
     def selftest(self, _step):
         """What it finds is obeyed by the kit's own keepers, and kept nowhere else."""
-        quirks = self.world.place / "quirks"
-        quirks.mkdir()
         with open(self.out / "selftest.json", "wb") as output:
-            status = self.world.run("rdmareg-selftest", "--json", "--cache", quirks, "--directory", self.orders["directory"][0] if self.orders["directory"] else "-",
+            status = self.world.run("rdmareg-selftest", "--json", "--cache", self.world.quirks(), "--directory", self.orders["directory"][0] if self.orders["directory"] else "-",
                                     "--", self.orders["device"], seconds=900, output=output)
-        lines = (self.out / "selftest.json").read_text(encoding="utf-8").splitlines()
-        if status != 0 or not lines:
-            reason = json.loads(lines[0])["reason"] if lines else self.world.last_line("rdmareg-selftest")
+        found = report.read_selftest(self.out)
+        if status != 0 or not found:
+            reason = found["reason"] if found else f"it ends with {status} and has no findings: {self.world.last_line('rdmareg-selftest')}"
             self.refused = f"the adapter did not pass its self-test: {reason}"
             raise Failed(reason)
-        return json.loads(lines[0])["reason"]
+        return found["reason"]
 
     def scenario(self, step):
         place = pathlib.Path(self.orders["places"][step.place])
@@ -51,8 +51,11 @@ class Worker:
         before = rows.stat().st_size if rows.exists() else 0
         for program, *arguments in step.commands:
             places = [self.orders["places"].get(word, word) for word in arguments]
-            with open(rows, "ab") as output:
-                status = self.world.run(program, *places, seconds=step.seconds, output=output, log=step.name)
+            try:
+                with open(rows, "ab") as output:
+                    status = self.world.run(program, *places, seconds=step.seconds, output=output, log=step.name)
+            finally:  # the last row of one that was ended may be half of one
+                os.truncate(rows, rows.read_bytes().rfind(b"\n") + 1)
             if status:
                 raise Failed(f"{program} ends with {status}: {self.world.last_line(step.name)}")
         return f"{rows.read_bytes()[before:].count(10)} rows"
@@ -67,7 +70,7 @@ class Worker:
                 self.world.begin(self.orders["address"])
             elif self.world.daemon.poll() is not None:
                 self.world.start_daemon()
-        except Failed as e:
+        except Exception as e:
             self.refused = f"the kit's rdmaregd does not run: {e}"
             raise
 
@@ -82,10 +85,11 @@ class Worker:
             self.prepare(step)
             text = {"self-test": self.selftest, "scenario": self.scenario, "figure": self.figure}[step.kind()](step)
             self.tell(step, "ok", text)
-        except (TimeUp, Failed, OSError, ValueError, KeyError) as e:
-            self.tell(step, "failed", str(e) or type(e).__name__)
-        finally:
-            self.world.tidy()
+        except Failed as e:
+            self.tell(step, "failed", str(e))
+        except Exception as e:  # pylint: disable=broad-exception-caught # of whatever a program said or the machine did: the next step is run
+            self.tell(step, "failed", f"{type(e).__name__}: {e}")
+        self.world.tidy()
 
     def main(self):
         # the first to be ended should memory become short

@@ -3,7 +3,8 @@
 
 What always holds: nothing here is the machine's: bus, runtime directory, records, findings and keepers are the kit's, below one directory, so
 that an rdmaregd that is in service does not notice. Every program has a deadline and is killed with all that it started when that is over; one
-that cannot be killed is left behind and told. The kit's processes are in a process id name space of their own and end with it."""
+that cannot be killed is left behind and told. The kit's processes are in a process id name space of their own and end with it. Files are for
+root alone (hardware.py has the umask), but for what the keepers need, which have other user ids."""
 import json
 import os
 import pathlib
@@ -129,6 +130,13 @@ class World:
         except subprocess.TimeoutExpired:
             pass
 
+    def quirks(self):
+        """The directory that the self-test writes its findings to, and keepers read."""
+        path = self.place / "quirks"
+        path.mkdir(exist_ok=True)
+        path.chmod(0o711)
+        return path
+
     def begin(self, address):
         """The keepers run under ids of their own, so their program must be where anybody may start it."""
         keeper = self.place / "rdmareg-keeper"
@@ -136,7 +144,7 @@ class World:
         keeper.chmod(0o711)
         (self.place / "bus.conf").write_text(BUS.format(self.place), encoding="utf-8")
         (self.place / "rdmaregd.conf").write_text(SETTINGS.format(self.place, address), encoding="utf-8")
-        (self.place / "quirks").mkdir(exist_ok=True)
+        self.quirks()
         self.bus = self.start("dbus-daemon", f"--config-file={self.place}/bus.conf", "--nofork", "--nopidfile", "--nosyslog")
         self.until("the message bus is there", (self.place / "bus").exists)
         self.start_daemon()
@@ -169,8 +177,8 @@ class World:
             try:
                 for region in self.ctl("list") or []:
                     self.ctl("release", region["id"])
-            except Failed as e:
-                print(f"         tidying up: {e}", flush=True)
+            except Exception as e:  # pylint: disable=broad-exception-caught # whatever the list said
+                print(f"         tidying up: {type(e).__name__}: {e}", flush=True)
 
     def end_all(self):
         """What is left is ended with the name space."""

@@ -10,7 +10,8 @@
 . "$(dirname "$0")/common.sh"
 
 root=$lab/product-root
-meson_options=(-Dprefix=/usr -Dsysconfdir=/etc -Dlocalstatedir=/var -Dlibdir=lib/x86_64-linux-gnu -Dtests=true -Dlab_tests=true)
+meson_options=(-Dprefix=/usr -Dsysconfdir=/etc -Dlocalstatedir=/var -Dlibdir=lib/x86_64-linux-gnu -Dtests=true -Dlab_tests=true
+	-Ddebug=false)
 
 # Names, sizes and times of all that the product is made of: enough to see that nothing changed, in some milliseconds.
 fingerprint() {
@@ -20,9 +21,14 @@ fingerprint() {
 	ls "$lab/trees/kernel") | sha256sum
 }
 
+# What is installed, and not the tests of this machine, which the lab does not run.
 build_programs() {
+	local installed
 	[ -e "$lab/product/build.ninja" ] || "$host/in-dev" meson setup "${meson_options[@]}" /lab/product /src
-	"$host/in-dev" ninja -C /lab/product
+	"$host/in-dev" ninja -C /lab/product build.ninja
+	mapfile -t installed < <(jq -r '.[] | select(.installed) | .filename[] | ltrimstr("/lab/product/")' \
+		"$lab/product/meson-info/intro-targets.json")
+	"$host/in-dev" ninja -C /lab/product "${installed[@]}"
 	"$host/in-dev" meson install -C /lab/product --no-rebuild --destdir /lab/product-root.new
 }
 

@@ -18,6 +18,7 @@ fi
 results=$logs/results
 : >"$results"
 
+niced=()
 # All result lines pass through here: shown and kept for the count.
 record() { tee -a "$results"; }
 
@@ -25,7 +26,7 @@ record() { tee -a "$results"; }
 try() {
 	local name=$1 function=$2 status=0
 	set +e
-	bash -c '. "$1/common.sh"; . "$1/compile.sh"; "$2"' - "$host" "$function" >"$logs/try-$name.log" 2>&1
+	"${niced[@]}" bash -c '. "$1/common.sh"; . "$1/compile.sh"; "$2"' - "$host" "$function" >"$logs/try-$name.log" 2>&1
 	status=$?
 	set -e
 	if [ $status = 0 ]; then
@@ -67,7 +68,7 @@ host_wanted() { # PATTERN...
 # Would the tests of the core notice if it were wrong? A sample, the same one as long as the core and its tests are the same;
 # ./run mutants asks for all.
 mutants_sample() {
-	if python3 -B "$top/tests/mutants/mutants.py" --budget 200 >"$logs/mutants.log" 2>&1; then
+	if "${niced[@]}" python3 -B "$top/tests/mutants/mutants.py" --budget 200 >"$logs/mutants.log" 2>&1; then
 		echo "ok host/mutants: $(tail -n 1 "$logs/mutants.log")"
 	else
 		echo "not ok host/mutants: $(tail -n 1 "$logs/mutants.log")"
@@ -83,12 +84,30 @@ part() {
 	return $status
 }
 
+# beside COMMAND... - a part that computes, beside one that mostly waits: it takes what the tests leave of the processors.
+beside() {
+	niced=(nice -n 19)
+	part "$@"
+}
+
+sample_and_clang() {
+	beside mutants_sample
+	beside try clang compile_clang || true
+}
+
 host_tests() {
+	local built=0 job
 	say "tests on this machine"
-	if part try host compile_host; then part unit host "$@"; fi
-	if part try asan compile_asan; then part unit asan "$@"; fi
-	[ $# -gt 0 ] || part mutants_sample
-	[ $# -gt 0 ] || part try clang compile_clang || true
+	part try host compile_host || built=$?
+	beside try asan compile_asan &
+	job=$!
+	[ $built != 0 ] || part unit host "$@"
+	built=0
+	wait $job || built=$?
+	job=
+	[ $# -gt 0 ] || { sample_and_clang & job=$!; }
+	[ $built != 0 ] || part unit asan "$@"
+	[ -z "$job" ] || wait $job
 }
 
 # The lab is made while the tests on this machine run: it waits for downloads where they wait for processors.

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The helper module alone, without RDMA: its own self-test on every file system, its parameters and totals, and
-# that it lets go of the file systems and of itself, also a moment after its users were killed.
+# that it lets go of the file systems and of itself, also a moment after its users were killed. Its storms are short here; after a
+# change of how reports are kept or folded: ./run lab --timeout 3600 --kernel 6.12 -- bash -c '. /lab/guest/lib.sh; lab_setup; module_up;
+# $RDMAREG_TESTS/kmod-selftest --xfs /mnt/xfs --xfsdax /mnt/xfsdax --tmpfs /mnt/tmpfs --only storm --times 6'
 # boot: plain
 # boot: plain kernel=6.12
 # boot: plain kernel=6.1

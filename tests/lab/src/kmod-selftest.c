@@ -2,7 +2,9 @@
 /*
  * kmod-selftest.c - exercises /dev/rdmareg alone, without any RDMA.
  *
- *   kmod-selftest [--ext4 DIR] [--xfs DIR] [--xfsdax DIR] [--tmpfs DIR] [--only WORD]
+ *   kmod-selftest [--ext4 DIR] [--xfs DIR] [--xfsdax DIR] [--tmpfs DIR] [--only WORD] [--times N]
+ *
+ * --times: storms and kills are N times as long, and every test has N times the time.
  *
  * Prints one line for each test and filesystem: "ok NAME", "not ok NAME: why" or "skip NAME: why".
  * Exits 0 when none failed, 1 when one did, 77 when there is no device. Needs root, since the
@@ -33,6 +35,7 @@
 #define TEST_LIMIT_MS 180000
 
 const char *directories[_FILESYSTEM_MAX];
+unsigned int repeat = 1;
 const char *const filesystem_names[_FILESYSTEM_MAX] = { "", "ext4", "xfs", "xfsdax", "tmpfs" };
 
 static char *verdict; /* shared with the process of the test; empty: nothing to say */
@@ -365,7 +368,7 @@ static int run_test(const struct test *test, enum filesystem fs)
 	}
 	setpgid(pid, pid);
 	item.fd = pidfd_open(pid, 0);
-	if (poll(&item, 1, TEST_LIMIT_MS) != 1 && !verdict[0])
+	if (poll(&item, 1, (int)repeat * TEST_LIMIT_MS) != 1 && !verdict[0])
 		snprintf(verdict, PAGE, "hangs");
 	close(item.fd);
 	kill(-pid, SIGKILL);
@@ -413,9 +416,13 @@ static bool run_all(const struct test *tests, const char *only)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "ext4", 1, NULL, EXT4 },     { "xfs", 1, NULL, XFS },
-		{ "xfsdax", 1, NULL, XFSDAX }, { "tmpfs", 1, NULL, TMPFS },
-		{ "only", 1, NULL, 'o' },      { 0 },
+		{ "ext4", 1, NULL, EXT4 },
+		{ "xfs", 1, NULL, XFS },
+		{ "xfsdax", 1, NULL, XFSDAX },
+		{ "tmpfs", 1, NULL, TMPFS },
+		{ "only", 1, NULL, 'o' },
+		{ "times", 1, NULL, 't' },
+		{ 0 },
 	};
 	const char *only = NULL;
 	bool good;
@@ -424,6 +431,8 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'o')
 			only = optarg;
+		else if (option == 't' && atoi(optarg) > 0)
+			repeat = (unsigned int)atoi(optarg);
 		else if (option > NO_FILESYSTEM && option < _FILESYSTEM_MAX)
 			directories[option] = optarg;
 		else

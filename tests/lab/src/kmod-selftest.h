@@ -30,6 +30,7 @@ enum filesystem { NO_FILESYSTEM, EXT4, XFS, XFSDAX, TMPFS, _FILESYSTEM_MAX };
 
 extern const char *directories[_FILESYSTEM_MAX];
 extern const char *const filesystem_names[_FILESYSTEM_MAX];
+extern unsigned int repeat; /* how many times as long storms are as in each test run */
 
 /*
  * @fs: each filesystem with a bit here gets a run of its own, skipped where no directory was given.

@@ -375,7 +375,62 @@ static void test_address_is_awaited(void)
 	end();
 }
 
-/* Found for "any": another one is taken instead, and nothing is the matter. */
+static struct event *deadline;
+
+static void on_deadline(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what, (void)userdata;
+	assert(!"the look was put off");
+}
+
+/*
+ * News without a pause do not put the look off, nor does a ticket. What counts is the order of two
+ * timers of one loop, of which the other one is ten times as long.
+ */
+static void test_news(void)
+{
+	const struct timeval longer = { .tv_sec = 1 };
+
+	have("192.0.2.1", "");
+	assert(open_at("192.0.2.1", 0) == 0);
+	deadline = evtimer_new(base, on_deadline, NULL);
+	for (unsigned int i = 1; i < 4; i++) {
+		fabric_news();
+		run();
+		evtimer_add(deadline, &longer);
+		have(i % 2 ? "" : "192.0.2.1", "");
+		while (heard.addresses < i) {
+			fabric_news();
+			event_base_loop(base, EVLOOP_ONCE);
+		}
+	}
+	event_free(deadline);
+	end();
+}
+
+/* Nor does a ticket that is made in between, when something is the matter already. */
+static void test_news_and_tickets(void)
+{
+	const struct timeval longer = { .tv_sec = 1 };
+
+	have("192.0.2.1", "");
+	assert(open_at("192.0.2.1", 0) == 0);
+	have("", "");
+	look();
+	assert(heard.addresses == 1);
+	deadline = evtimer_new(base, on_deadline, NULL);
+	fabric_news();
+	run();
+	evtimer_add(deadline, &longer);
+	look();
+	have("192.0.2.1", "");
+	while (heard.addresses < 2)
+		event_base_loop(base, EVLOOP_ONCE);
+	event_free(deadline);
+	end();
+}
+
+/* Found for "any": tickets name another one instead, and nothing is the matter. */
 static void test_any_moves(void)
 {
 	have("192.0.2.1", "192.0.2.9");
@@ -383,13 +438,47 @@ static void test_any_moves(void)
 	have("192.0.2.9", "");
 	look();
 	assert(!strcmp(places(), "192.0.2.9:1000 ") && !*endpoint_trouble(endpoint));
-	assert(!heard.addresses && fabric.listening == 1);
+	assert(!heard.addresses);
 	have("", "");
 	look();
 	assert(!*places() && heard.addresses == 1);
+	assert(!strcmp(endpoint_trouble(endpoint),
+		       "no peer can connect: 192.0.2.9: No interface that is up has this address"));
 	have("192.0.2.7", "");
 	look();
 	assert(!strcmp(places(), "192.0.2.7:1000 ") && heard.addresses == 2);
+	end();
+}
+
+/* One that comes back is listened on as before, whichever tickets name now. */
+static void test_any_keeps(void)
+{
+	static const char *const found[] = { "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5" };
+
+	have("192.0.2.1", "192.0.2.9");
+	assert(open_at("any", 0) == 0);
+	have("192.0.2.9", "");
+	look();
+	have("192.0.2.9", "192.0.2.1");
+	look();
+	assert(!strcmp(places(), "192.0.2.9:1000 ") && connect_to("192.0.2.1", 7));
+	have("192.0.2.1", "");
+	look();
+	assert(!strcmp(places(), "192.0.2.1:1000 ") && fabric.listening == 2);
+	assert(connect_to("192.0.2.1", 7) && !heard.addresses);
+	end();
+
+	/* of many that come and go, the last few */
+	have("192.0.2.1", "");
+	assert(open_at("any", 0) == 0);
+	for (size_t i = 0; i < 4; i++) {
+		have(found[i], "");
+		look();
+		assert(!strncmp(places(), found[i], strlen(found[i])));
+	}
+	assert(fabric.listening == LISTEN_ADDRESSES_MAX && !heard.addresses);
+	have("192.0.2.3", "");
+	assert(connect_to("192.0.2.3", 7) && !connect_to("192.0.2.1", 7));
 	end();
 }
 
@@ -443,6 +532,9 @@ int main(void)
 	test_address_goes();
 	test_address_is_awaited();
 	test_any_moves();
+	test_any_keeps();
+	test_news();
+	test_news_and_tickets();
 	test_several();
 	test_none();
 	test_patience();
