@@ -337,8 +337,12 @@ void app_record_terms(const struct region *r, struct region_entry *e, bool gated
 int app_list_devices(void *userdata, void (*add)(void *to, const struct device_view *v), void *to,
 		     struct failure *ret);
 
-/* --- app-keeper-list.c, of struct bus_handlers */
+/* --- app-keeper-list.c */
 
+/* Keepers that are stuck or foreign. */
+uint32_t app_count_estranged(const struct app *a);
+
+/* Of struct bus_handlers. */
 bool app_view_next_keeper(void *userdata, const uint32_t *uid, uint64_t after,
 			  struct keeper_view *ret);
 

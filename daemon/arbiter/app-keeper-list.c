@@ -18,6 +18,11 @@ static uint64_t monotonic_of_start(uint64_t started)
 	return started && ago < now ? now - ago : 0;
 }
 
+uint32_t app_count_estranged(const struct app *a)
+{
+	return pool_count_in(a->keepers, KEEPER_STUCK) + pool_count_in(a->keepers, KEEPER_FOREIGN);
+}
+
 bool app_view_next_keeper(void *userdata, const uint32_t *uid, uint64_t after,
 			  struct keeper_view *ret)
 {

@@ -272,9 +272,9 @@ static void refresh(void *userdata)
 
 	metrics_set(a->metrics, METRIC_DRAINING, a->drain.on, 0);
 	metrics_set(a->metrics, METRIC_TENANTS, registry_count_tenants(a->registry), 0);
-	metrics_set(a->metrics, METRIC_KEEPERS, pool_count(a->keepers), KEEPERS_READY);
-	metrics_set(a->metrics, METRIC_KEEPERS, pool_count_estranged(a->keepers),
-		    KEEPERS_ESTRANGED);
+	metrics_set(a->metrics, METRIC_KEEPERS, pool_count_in(a->keepers, KEEPER_DRIVEN),
+		    KEEPERS_READY);
+	metrics_set(a->metrics, METRIC_KEEPERS, app_count_estranged(a), KEEPERS_ESTRANGED);
 	metrics_set(a->metrics, METRIC_WAITING, app_count_passages(a), 0);
 }
 

@@ -196,7 +196,7 @@ static void look_at_machine(const struct app *a, struct status_view *v)
 
 	v->whole = true;
 	v->keepers = pool_count(a->keepers);
-	v->keepers_estranged = pool_count_estranged(a->keepers);
+	v->keepers_estranged = app_count_estranged(a);
 	v->reload_failed_usec = a->reload_failed_usec;
 	v->reload_failure = a->reload_failure;
 	if (a->reload_failed_usec)

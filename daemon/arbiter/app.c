@@ -91,13 +91,14 @@ static void on_status(evutil_socket_t fd, short what, void *userdata)
 {
 	struct app *a = userdata;
 
-	uint32_t estranged = pool_count_estranged(a->keepers);
+	uint32_t estranged = app_count_estranged(a);
 	char rest[80] = "";
 
 	(void)fd, (void)what;
 	if (estranged)
 		snprintf(rest, sizeof(rest),
-			 ", and %" PRIu32 " that cannot be talked to: see the journal", estranged);
+			 ", and %" PRIu32 " that cannot be driven: rdmaregctl keeper list",
+			 estranged);
 	sd_notifyf(0, "STATUS=%s%zu regions, %" PRIu32 " keepers%s", a->drain.on ? "drained; " : "",
 		   registry_count(a->registry), pool_count(a->keepers), rest);
 }

@@ -31,7 +31,8 @@
 	X(TENANTS, "rdmareg_tenants", GAUGE,                                                         \
 	  "Tenants with a region, or a session that was created")                                    \
 	X(KEEPERS, "rdmareg_keepers", GAUGE,                                                         \
-	  "Keepers: ready, or estranged (stuck or foreign: they cannot be driven)", LABEL_KEEPER)    \
+	  "Keepers: ready (driven), or estranged (stuck or foreign: they cannot be driven)",         \
+	  LABEL_KEEPER)                                                                              \
 	X(HOLDERS, "rdmareg_holders", GAUGE,                                                         \
 	  "Holders of regions: connections to the bus (client) and remote peers", LABEL_HOLDER)      \
 	X(REGISTRATIONS, "rdmareg_registrations", COUNTER,                                           \

@@ -497,13 +497,3 @@ void proxy_end(struct proxy *k)
 		log_error("keeper %s: its process (%d) cannot be ended: %m; end it", k->name,
 			  k->pid);
 }
-
-uint32_t pool_count_estranged(const struct pool *ks)
-{
-	const struct proxy *k;
-	uint32_t n = 0;
-
-	LIST_FOREACH(k, &ks->keepers, keepers)
-		n += k->estranged;
-	return n;
-}

@@ -260,8 +260,8 @@ struct proxy *pool_find(struct pool *ks, const char *name);
 const char *pool_check_replaceable(const struct proxy *k);
 /* It gets no region any more, and ends when it holds nothing; or @on false: that was not to be. */
 void pool_supersede(struct proxy *k, bool on);
-/* Keepers that are left alone. */
-uint32_t pool_count_estranged(const struct pool *ks);
+/* As pool_view_next() has it. */
+uint32_t pool_count_in(const struct pool *ks, enum keeper_state state);
 
 /**
  * proxy_request - ask

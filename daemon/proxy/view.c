@@ -65,21 +65,32 @@ const char *proxy_why_stuck(const struct proxy *k)
 	return NULL;
 }
 
-static void view_state(const struct proxy *k, struct proxy_view *ret)
+static enum keeper_state state_of(const struct proxy *k)
 {
-	const char *trouble = proxy_why_stuck(k);
+	if (k->retired || k->unwanted || k->superseded)
+		return KEEPER_ENDING;
+	if (k->estranged)
+		return proxy_is_foreign(k) ? KEEPER_FOREIGN : KEEPER_STUCK;
+	if (proxy_why_stuck(k))
+		return KEEPER_STUCK;
+	return is_on_its_way(k) ? KEEPER_STARTING : KEEPER_DRIVEN;
+}
 
-	if (k->retired || k->unwanted || k->superseded) {
-		ret->state = KEEPER_ENDING;
-	} else if (k->estranged) {
-		ret->state = proxy_is_foreign(k) ? KEEPER_FOREIGN : KEEPER_STUCK;
-		ret->trouble = k->trouble;
-	} else if (trouble) {
-		ret->state = KEEPER_STUCK;
-		ret->trouble = trouble;
-	} else {
-		ret->state = is_on_its_way(k) ? KEEPER_STARTING : KEEPER_DRIVEN;
-	}
+static const char *trouble_of(const struct proxy *k, enum keeper_state state)
+{
+	if (state != KEEPER_STUCK && state != KEEPER_FOREIGN)
+		return "";
+	return k->estranged ? k->trouble : proxy_why_stuck(k);
+}
+
+uint32_t pool_count_in(const struct pool *ks, enum keeper_state state)
+{
+	const struct proxy *k;
+	uint32_t n = 0;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+		n += state_of(k) == state;
+	return n;
 }
 
 bool pool_view_next(const struct pool *ks, const uint32_t *uid, uint64_t after,
@@ -111,13 +122,13 @@ bool pool_view_next(const struct pool *ks, const uint32_t *uid, uint64_t after,
 		.program = k->welcome.program,
 		.version = k->welcome.version,
 		.of = k->welcome.versions,
-		.trouble = "",
+		.state = state_of(k),
+		.trouble = trouble_of(k, state_of(k)),
 		.attempts = k->attempts,
 		.regions = k->note.regions,
 		.peers = k->note.peers,
 		.bytes = k->note.bytes,
 		.started = k->started,
 	};
-	view_state(k, ret);
 	return true;
 }

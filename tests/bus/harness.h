@@ -74,6 +74,8 @@ int world_end_daemon(struct world *w, int signal);
 bool world_log_contains(const struct world *w, const char *text);
 /* rdmaregctl on this bus: its exit status, and what it wrote to either output. */
 int world_ctl(const struct world *w, const char *arguments, char *out, size_t size);
+/* What is counted of this series, which has to be there once: "rdmareg_keepers{state=\"ready\"}". */
+uint64_t world_metric(const struct world *w, const char *series);
 size_t world_descriptors(const struct world *w);
 /* Of the daemon, in KiB. */
 size_t world_memory(const struct world *w);

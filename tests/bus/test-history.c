@@ -555,15 +555,11 @@ static bool replace(const char *keeper, struct reply *ret)
 
 static uint64_t count_replaced(const char *outcome)
 {
-	char command[200], series[80];
-	const char *at;
+	char series[80];
 
-	snprintf(command, sizeof(command), "metrics --socket '%s/run/metrics'", world.directory);
-	snprintf(series, sizeof(series), "rdmareg_keeper_replacements_total{outcome=\"%s\"} ",
+	snprintf(series, sizeof(series), "rdmareg_keeper_replacements_total{outcome=\"%s\"}",
 		 outcome);
-	at = strstr(ctl(command), series);
-	check(at);
-	return strtoull(at + strlen(series), NULL, 10);
+	return world_metric(&world, series);
 }
 
 /* A keeper is replaced: by which, and that it was counted, also where nothing came of it. */

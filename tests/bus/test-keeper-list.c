@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-keeper-list.c - ListKeepers: each keeper is listed with what it holds, in the state that it
- * is in, to those who may know of it. Foreign ones are in test-versions.c.
+ * is in, to those who may know of it; the metrics count the same states. Foreign ones are in
+ * test-versions.c.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -31,6 +32,13 @@ static const char *name_of(const char *session, unsigned int instance)
 
 	snprintf(name, sizeof(name), "%u-%s-%u", geteuid(), session, instance);
 	return name;
+}
+
+/* What somebody is paged for is what the list shows. */
+static bool counts(unsigned int ready, unsigned int estranged)
+{
+	return world_metric(&world, "rdmareg_keepers{state=\"ready\"}") == ready &&
+	       world_metric(&world, "rdmareg_keepers{state=\"estranged\"}") == estranged;
 }
 
 /* What it holds changes with its regions and its peers. */
@@ -69,16 +77,19 @@ static void test_stuck(void)
 	struct keeper k;
 
 	check(register_region(bus, fd, 0, 0, "r", &one, 1, "session", "s", "late"));
+	check(counts(1, 0));
 	check(find_keeper(bus, 0, &k, 0) && kill((pid_t)k.pid, SIGSTOP) == 0);
 	check(!export_region(bus, one.id, &ignored, 0));
 	expect_error(&ignored, "Timeout", "");
 	check(find_keeper(bus, 0, &k, 1, "state", "s", "stuck"));
 	check(strstr(k.trouble, "has not answered") && k.regions == 1);
+	check(counts(0, 1));
 	check(register_region(bus, fd, 0, 0, "r", &two, 1, "session", "s", "late"));
 	check(is_in_state(name_of("late", 2), "driven"));
 	check(find_keeper(bus, 0, &k, 1, "state", "s", "stuck") && k.regions == 1);
 	check(kill((pid_t)k.pid, SIGCONT) == 0);
 	until(is_in_state(name_of("late", 1), "driven"));
+	check(counts(2, 0));
 	check(call_region(bus, one.id, "Release", &ignored));
 	check(call_region(bus, two.id, "Release", &ignored));
 	until(!find_keeper(bus, 0, &k, 0));
