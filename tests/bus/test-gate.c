@@ -237,19 +237,50 @@ static void test_crowd(uint64_t id)
 	check(has_property(id, "State", "fenced"));
 	tell_gate("over 100\n");
 	until(has_property(id, "State", "live"));
+	check(world_metric(&world, "rdmareg_pre_content_operations_total{result=\"went-on\"}") ==
+	      CROWD);
 }
 
 /* Who waits goes on without an answer; the region is marked again by the next gate. */
 static void test_end(uint64_t id)
 {
+	uint64_t ends = world_metric(&world, "rdmareg_gate_ends_total{by=\"other\"}");
+
 	tell_gate("want 200 1048576 65536\n");
 	until(is_answered_with(200, 0));
 	tell_gate("end\n");
 	until(world_log_contains(&world, "rdmareg-gate"));
 	until(count_events("mark 1048576+4194304 refuses 0") == 2);
+	check(world_metric(&world, "rdmareg_gate_ends_total{by=\"other\"}") == ends + 1);
 	until(has_property(id, "ArbitrationMode", "pre-content"));
 	check(has_property(id, "Degraded", ""));
 	until(has_property(id, "State", "live"));
+}
+
+#define OPERATIONS "rdmareg_pre_content_operations_total"
+
+/* What an operator is told of those who wait: how many, and what became of them. */
+static void test_counted(int fd)
+{
+	uint64_t went = world_metric(&world, OPERATIONS "{result=\"went-on\"}");
+	struct reply region, r;
+
+	check(register_region(owner, fd, 0, 4 * MIB, "rw", &region, 2, "arbitration", "s",
+			      "pre-content", "grace_usec", "t", UINT64_C(10000000)));
+	check(world_metric(&world, "rdmareg_pre_content_waiting") == 0);
+	check(world_metric(&world, "rdmareg_deadlines_total{arbiter=\"pre-content\"}") == 0);
+	tell_gate("want 300 0 65536\n");
+	until(has_property(region.id, "State", "draining"));
+	check(world_metric(&world, "rdmareg_pre_content_waiting") == 1);
+	tell_gate("expire 300\n");
+	until(world_metric(&world, "rdmareg_pre_content_waiting") == 0);
+	check(world_metric(&world, OPERATIONS "{result=\"expired\"}") == 1);
+	check(world_metric(&world, OPERATIONS "{result=\"went-on\"}") == went);
+	check(world_metric(&world, "rdmareg_deadlines_total{arbiter=\"pre-content\"}") == 1);
+	until(world_log_contains(&world, "went on at its deadline"));
+	tell_gate("over 300\n");
+	until(has_property(region.id, "State", "live"));
+	check(call_region(owner, region.id, "Release", &r));
 }
 
 static void release(uint64_t id)
@@ -374,6 +405,7 @@ int main(void)
 	test_crowd(id);
 	test_end(id);
 	release(id);
+	test_counted(fd);
 	test_silent(fd);
 	test_untold(fd);
 	test_foreign(fd);

@@ -2,7 +2,7 @@
 /*
  * test-metrics.c - what rdmaregd counts, read as an operator reads it: rdmaregctl metrics, of a
  * daemon with fake keepers. Each number after the event that makes it; who may read; a file that is
- * replaced or gone, never old.
+ * replaced or gone, never old. And rdmaregctl top, which puts regions in the order of such numbers.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -160,6 +160,137 @@ static void test_late(void)
 	check(call_region(owner, region.id, "Release", &r));
 	close(fd);
 	forget_signals(owner);
+}
+
+/* Peers are counted beside clients: that they hold, answered, and did not. */
+static void test_peers(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region, r;
+	uint64_t revocation;
+
+	forget_signals(owner);
+	check(register_region(owner, fd, 0, 0, "rw", &region, 2, "grace_usec", "t",
+			      UINT64_C(10000000), "detached", "b", 1));
+	check(export_region(owner, region.id, &r, 0));
+	expect("rdmareg_holders{holder=\"peer\"}", 0);
+	world_tell_keeper(&world, getuid(), "default", "peer-join %" PRIu64 " rw", region.id);
+	until(value("rdmareg_holders{holder=\"peer\"}") == 1);
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " fallocate", region.id);
+	revocation = await_request(owner, "fallocate");
+	check(acknowledge(owner, region.id, revocation, &r));
+	world_tell_keeper(&world, getuid(), "default", "peer-ack %" PRIu64, region.id);
+	await_settled(owner, revocation, "restored", 8192);
+	expect("rdmareg_holder_answer_seconds_count{holder=\"peer\"}", 1);
+	expect("rdmareg_late_holders_total{holder=\"peer\"}", 0);
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "grace_usec", "t",
+				  UINT64_C(50000)));
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " fallocate", region.id);
+	await_settled(owner, await_request(owner, "fallocate"), "restored", 8192);
+	expect("rdmareg_late_holders_total{holder=\"peer\"}", 1);
+	until(value("rdmareg_holders{holder=\"peer\"}") == 0);
+	check(call_region(owner, region.id, "Release", &r));
+	close(fd);
+	forget_signals(owner);
+}
+
+static uint64_t property(uint64_t id, const char *name)
+{
+	char text[32];
+
+	get_property(owner, id, name, text, sizeof(text));
+	return strtoull(text, NULL, 10);
+}
+
+/* What the kernel does to a region: the page's numbers are the region's own. */
+static void test_kernel(void)
+{
+	static const struct {
+		const char *series, *name;
+	} counters[] = {
+		{ "rdmareg_invalidations_total", "Invalidations" },
+		{ "rdmareg_writebacks_total", "Writebacks" },
+		{ "rdmareg_removals_total", "Removals" },
+		{ "rdmareg_faults_total", "Faults" },
+		{ "rdmareg_warmed_bytes_total", "BytesWarmed" },
+		{ "rdmareg_redirtied_bytes_total", "BytesRedirtied" },
+	};
+	uint64_t before[sizeof(counters) / sizeof(*counters)], revocation;
+	struct reply region, r;
+	int fd = make_file(&world, 8192, O_RDWR);
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		before[i] = value(counters[i].series);
+	check(register_region(owner, fd, 0, 0, "rw", &region, 3, "warm", "b", 1, "warm_mode", "s",
+			      "write", "grace_usec", "t", UINT64_C(10000000)));
+	world_tell_keeper(&world, getuid(), "default", "writeback %" PRIu64 " 0 4096", region.id);
+	until(property(region.id, "Writebacks") == 1);
+	world_tell_keeper(&world, getuid(), "default", "clear %" PRIu64 " 4096 8192", region.id);
+	until(property(region.id, "Removals") == 1);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++) {
+		until(property(region.id, counters[i].name) > 0);
+		until(value(counters[i].series) ==
+		      before[i] + property(region.id, counters[i].name));
+	}
+	/* blocks that nobody was asked for; just after a revocation they would be that one's */
+	expect("rdmareg_bypasses_total", 0);
+	expect("rdmareg_degraded_regions", 0);
+	check(ftruncate(fd, 4096) == 0);
+	until(value("rdmareg_bypasses_total") == 1);
+	until(value("rdmareg_degraded_regions") == 1);
+	/* the filesystem is let go by the kernel, before anybody has answered */
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " fallocate", region.id);
+	revocation = await_request(owner, "fallocate");
+	expect("rdmareg_deadlines_total{arbiter=\"layout-lease\"}", 0);
+	world_tell_keeper(&world, getuid(), "default", "expire %" PRIu64 " now", region.id);
+	await_settled(owner, revocation, "restored", 4096);
+	expect("rdmareg_deadlines_total{arbiter=\"layout-lease\"}", 1);
+	check(call_region(owner, region.id, "Release", &r));
+	expect("rdmareg_degraded_regions", 0);
+	close(fd);
+	forget_signals(owner);
+}
+
+/* The regions that it shows, by their numbers, in its order. */
+static size_t top(const char *arguments, uint64_t out[static 3])
+{
+	char command[100], page[8000];
+	const char *line;
+	size_t n = 0;
+
+	snprintf(command, sizeof(command), "top --once %s", arguments);
+	check(world_ctl(&world, command, page, sizeof(page)) == 0);
+	line = strstr(page, "    ID STATE ");
+	check(line);
+	while ((line = strchr(line, '\n')) && *++line && n < 3)
+		out[n++] = strtoull(line, NULL, 10);
+	return n;
+}
+
+/* The second has most writebacks, the first a removal, and the second alone is called so. */
+static void test_top(void)
+{
+	struct reply one, two, r;
+	int fd = make_memfd(8192);
+	uint64_t shown[3];
+
+	check(register_region(owner, fd, 0, 0, "rw", &one, 0));
+	check(register_region(owner, fd, 0, 0, "rw", &two, 1, "name", "s", "busiest"));
+	for (uint64_t n = 1; n < 3; n++) {
+		world_tell_keeper(&world, getuid(), "default", "writeback %" PRIu64 " 0 4096",
+				  two.id);
+		until(property(two.id, "Writebacks") == n);
+	}
+	world_tell_keeper(&world, getuid(), "default", "clear %" PRIu64 " 0 4096", one.id);
+	until(property(one.id, "Removals") == 1);
+	check(top("", shown) == 2 && shown[0] == two.id && shown[1] == one.id);
+	check(top("--sort writebacks", shown) == 2 && shown[0] == two.id);
+	check(top("--sort removals", shown) == 2 && shown[0] == one.id);
+	check(top("--sort id", shown) == 2 && shown[0] == one.id);
+	check(top("--filter busiest", shown) == 1 && shown[0] == two.id);
+	check(call_region(owner, one.id, "Release", &r) &&
+	      call_region(owner, two.id, "Release", &r));
+	close(fd);
 }
 
 static void test_drain(void)
@@ -333,6 +464,7 @@ static void test_file(void)
 
 int main(void)
 {
+	setenv("RDMAREG_FAKE_FAULTS", "17", 1); /* adapters count them */
 	world_begin(&world, "[limits]\nregions_per_tenant = 2\n");
 	owner = connect_client(&world);
 	subscribe(owner);
@@ -341,6 +473,9 @@ int main(void)
 	test_limit();
 	test_drain();
 	test_restart();
+	test_peers();
+	test_kernel();
+	test_top();
 	test_crashes();
 	test_bus_limits();
 	test_readers();

@@ -6,7 +6,9 @@
  * known who has the file open.
  *
  *   want N OFFSET LENGTH   somebody punches that range of the file that was marked last, and waits
- *   as passage N over N                 he is done
+ *   as passage N
+ *   expire N               he went on, at the deadline
+ *   over N                 he is done
  *   end                    the process ends
  *
  * What always holds: it ends with the daemon.
@@ -95,6 +97,8 @@ static void obey(const char *line)
 	if (sscanf(line, "want %" SCNu64 " %" SCNu64 " %" SCNu64, &m.number, &m.offset,
 		   &m.length) == 3)
 		m.type = GATE_WANTED;
+	else if (sscanf(line, "expire %" SCNu64, &m.number) == 1)
+		m.type = GATE_EXPIRED;
 	else if (sscanf(line, "over %" SCNu64, &m.number) == 1)
 		m.type = GATE_OVER;
 	else

@@ -22,6 +22,7 @@
  *   silent INODE now                that file's storage does not answer any more (fakes/storage.h);
  *    answers INODE now: it does
  *   crowd REGION N                  whoever breaks its layout waits for an Nth of the deadline
+ *   expire REGION now               the kernel lets whoever breaks its layout go on: the deadline
  *   crash                           the process is killed
  *
  * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync, with
@@ -158,6 +159,8 @@ static int obey(struct keeper *k, const char *line)
 		return do_break(k, r, word, a);
 	if (strcmp(verb, "crowd") == 0)
 		return watch_fake_crowd(k->watch, region, (uint32_t)a);
+	if (strcmp(verb, "expire") == 0)
+		return watch_fake_expire(k->watch, region);
 	if (strcmp(verb, "chunks") == 0) {
 		hca_fake_allow_chunks(strcmp(word, "all") == 0 ? -1 : (int)a);
 		return 0;

@@ -300,6 +300,16 @@ int watch_fake_crowd(struct watch *w, uint64_t region, uint32_t part)
 	return 0;
 }
 
+int watch_fake_expire(struct watch *w, uint64_t region)
+{
+	struct slot *s = find_region(w, region, RDMAREG_KIND_LAYOUT);
+
+	if (!s || s->state.layout_state != RDMAREG_LAYOUT_BREAKING)
+		return -ENOENT;
+	on_deadline(-1, 0, s);
+	return 0;
+}
+
 int watch_fake_kill(struct watch *w, uint64_t region)
 {
 	struct slot *s = find_region(w, region, RDMAREG_KIND_LAYOUT);

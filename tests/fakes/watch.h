@@ -17,6 +17,8 @@ int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation op
 /* From now on whoever breaks @region waits for a @part of the deadline, as after a crowd of others. */
 int watch_fake_crowd(struct watch *w, uint64_t region, uint32_t part);
 
+/* The deadline of whoever breaks the region's layout is now. -ENOENT: nobody does. */
+int watch_fake_expire(struct watch *w, uint64_t region);
 /* Who waits for that is being killed. -ENOENT: nobody waits. */
 int watch_fake_kill(struct watch *w, uint64_t region);
 
