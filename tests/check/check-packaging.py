@@ -139,6 +139,14 @@ def options_of():
     return {o["name"]: o["value"] for o in introspect("--buildoptions")}
 
 
+def begins_marked(name):
+    """Does a function of ours begin with endbr64? That the file has some says nothing: the C library's own start files have them."""
+    ours = [line.split()[2] for line in output_of("nm", "--defined-only", "--extern-only", name).splitlines() if line.split()[1] == "T"]
+    first = next(symbol for symbol in ours if symbol == "main" or symbol.startswith(("rdmareg_", "slurm_spank_")))
+    code = output_of("objdump", "-d", "--no-show-raw-insn", f"--disassemble={first}", name)
+    return re.search(rf"<{re.escape(first)}>:\n[^\n]*\bendbr64\b", code)
+
+
 def check_hardening():
     """Of what is installed, in a build whose options are the defaults of meson.build."""
     options = options_of()
@@ -151,11 +159,11 @@ def check_hardening():
         if "/tests/" in target["install_filename"][0]:
             continue
         dynamic, segments = output_of("readelf", "-Wd", name), output_of("readelf", "-Wl", name)
-        symbols, code = output_of("nm", "-D", "--undefined-only", name), output_of("objdump", "-d", "-j", ".text", name)
+        symbols = output_of("nm", "-D", "--undefined-only", name)
         wants = {"PIE": "Flags: NOW PIE" in dynamic or target["type"] != "executable", "NOW": "NOW" in dynamic, "RELRO": "GNU_RELRO" in segments,
                  "no executable stack": re.search(r"GNU_STACK.* RW ", segments), "the stack protector": "__stack_chk_fail" in symbols,
                  "FORTIFY": re.search(r"__\w+_chk@", symbols.replace("__stack_chk_fail", "")),
-                 "CET": "x86-64" not in output_of("objdump", "-f", name) or "endbr64" in code}
+                 "CET": "x86-64" not in output_of("objdump", "-f", name) or begins_marked(name)}
         for what, there in wants.items():
             if not there:
                 tree.problem(pathlib.Path(target["defined_in"]).relative_to(tree.ROOT), 1, f"{name.name} is built without {what}")
