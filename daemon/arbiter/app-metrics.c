@@ -271,6 +271,7 @@ static void refresh(void *userdata)
 	struct app *a = userdata;
 
 	metrics_set(a->metrics, METRIC_DRAINING, a->drain.on, 0);
+	metrics_set(a->metrics, METRIC_MISSING, app_count_missing(a, NULL), 0);
 	metrics_set(a->metrics, METRIC_TENANTS, registry_count_tenants(a->registry), 0);
 	metrics_set(a->metrics, METRIC_KEEPERS, pool_count_in(a->keepers, KEEPER_DRIVEN),
 		    KEEPERS_READY);

@@ -28,6 +28,8 @@
 	  "Regions that are promised less than their mode suggests (property Degraded)")             \
 	X(REVOKING, "rdmareg_revoking_regions", GAUGE,                                               \
 	  "Regions of which a revocation is under way: announced, and not settled")                  \
+	X(MISSING, "rdmareg_missing_standing_regions", GAUGE,                                        \
+	  "Standing regions that are not there: not made again, lost, or taken down")                \
 	X(TENANTS, "rdmareg_tenants", GAUGE,                                                         \
 	  "Tenants with a region, or a session that was created")                                    \
 	X(KEEPERS, "rdmareg_keepers", GAUGE,                                                         \

@@ -50,10 +50,12 @@ static void test_reboot(void)
 	bus = connect_client(&world);
 	check(find_standing(bus, "model", &s) && !s.region && is_recorded("model"));
 	check(!count_regions(bus));
+	check(world_metric(&world, "rdmareg_missing_standing_regions") == 1);
 	check(ctl("standing list --waiting", out) == 0 && strstr(out, "default/model"));
 	check(ctl("standing restore", out) == 0 && strstr(out, "default/model: region "));
 	after = region_of("model");
 	check(after && count_regions(bus) == 1);
+	check(world_metric(&world, "rdmareg_missing_standing_regions") == 0);
 	expect_property(bus, after, "Name", "model");
 	expect_property(bus, after, "Access", "r");
 	expect_property(bus, after, "GraceUSec", "1500000");
