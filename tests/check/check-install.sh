@@ -3,7 +3,7 @@
 #
 # check-install.sh SOURCE BUILD MESON... - "meson install" into an empty folder brings everything; a second time it leaves the administrator's
 # settings alone, also where they are a link to elsewhere. The keeper's program is readable for root alone, also where files are made with a
-# narrow or wide umask. The folders that are chosen when it is built (rundir, cachedir) reach the units. A program that is built at another
+# narrow or wide umask. The folders that are chosen when it is built (rundir, cachedir, statedir) reach the units. A program that is built at another
 # place is the same.
 set -euo pipefail
 source=$1 build=$2
@@ -55,7 +55,7 @@ install "$@"
 [ -s "$root/image/$conf" ] || wrong "settings that were removed are not installed again"
 
 # --- other folders
-"$@" setup -Dtests=false --prefix=/usr -Drundir=/run/other/place -Dcachedir=/var/cache/else/where "$root/build" "$source" >"$root/log" 2>&1 ||
+"$@" setup -Dtests=false --prefix=/usr -Drundir=/run/other/place -Dcachedir=/var/cache/else/where -Dstatedir=/var/lib/third/place "$root/build" "$source" >"$root/log" 2>&1 ||
 	{ cat "$root/log"; exit 1; }
 has() { grep -q -- "$2" "$root/build/$1" || wrong "$1 has no line '$2'"; }
 has config.h '#define RUNDIR "/run/other/place"'
@@ -63,10 +63,12 @@ has systemd/rdmaregd.service '^RuntimeDirectory=other/place$'
 has systemd/tmpfiles.conf '^d /run/other/place/keepers '
 has config.h '#define CACHEDIR "/var/cache/else/where"'
 has systemd/rdmareg-selftest@.service '^CacheDirectory=else/where$'
+has config.h '#define STATEDIR "/var/lib/third/place"'
+has systemd/rdmaregd.service '^StateDirectory=third/place$'
 # --- the same source elsewhere, built below itself
 mkdir -p "$root/longer/place"
 tar -C "$source" --exclude=./build --exclude=./.git -c . | tar -C "$root/longer/place" -x
-"$@" setup -Dtests=false --prefix=/usr -Drundir=/run/other/place -Dcachedir=/var/cache/else/where "$root/longer/place/b" "$root/longer/place" \
+"$@" setup -Dtests=false --prefix=/usr -Drundir=/run/other/place -Dcachedir=/var/cache/else/where -Dstatedir=/var/lib/third/place "$root/longer/place/b" "$root/longer/place" \
 	>"$root/log" 2>&1 || { cat "$root/log"; exit 1; }
 for place in "$root/build" "$root/longer/place/b"; do
 	CCACHE_DISABLE=1 ninja -C "$place" daemon/dax/rdmareg-dax >"$root/log" 2>&1 || { cat "$root/log"; exit 1; }
