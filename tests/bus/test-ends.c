@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-ends.c - why a region ended, for each reason (but given-up, for which no keeper that is played
- * has a cause), is the same wherever it is told: RegionRemoved, the history, `rdmaregctl watch` (and
- * so the library's event), and the error of who still asks for it.
+ * test-ends.c - why a region ended, for each reason, is the same wherever it is told: RegionRemoved,
+ * the history, `rdmaregctl watch` (and so the library's event), and the error of who still asks for
+ * it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -114,6 +114,25 @@ static uint64_t end_lost(void)
 	return id;
 }
 
+/* It is to be made anew in another keeper, and nothing is left of its file. */
+static uint64_t end_given_up(void)
+{
+	sd_bus_message *m = new_manager_call(admin, "ReplaceKeeper");
+	int empty = make_memfd(PAGE);
+	struct reply region, r;
+	char keeper[48];
+
+	check(register_region(admin, empty, 0, 0, "rw", &region, 3, "session", "s", "empty",
+			      "detached", "b", 1, "grace_usec", "t", UINT64_C(0)));
+	check(ftruncate(empty, 0) == 0);
+	snprintf(keeper, sizeof(keeper), "%u-empty-1", geteuid());
+	check(sd_bus_message_append(m, "s", keeper) >= 0);
+	add_options(m, 0);
+	check(!finish_call(admin, m, &r));
+	close(empty);
+	return region.id;
+}
+
 /* Takes the connection's name out of the record of the session's keeper. */
 static void forget_owner(sd_bus *b, const char *session)
 {
@@ -162,6 +181,7 @@ static const struct end {
 	{ "over-limit", end_over_limit, "limit", false },
 	{ "session-ended", end_session, "its session was released", false },
 	{ "lost", end_lost, "keeper", false },
+	{ "given-up", end_given_up, "its keeper could not keep it", false },
 	{ "expired", end_expired, "rdmaregd", true },
 };
 

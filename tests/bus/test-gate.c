@@ -144,9 +144,11 @@ static void test_ours(int fd)
 	check(register_region(owner, fd, 0, 4 * MIB, "rw", &other, 1, "session", "s", "second"));
 	check(count_ours(lines) == 2);
 	lines = count_lines();
-	tell_gate("end\n");
+	check(world_metric(&world, "rdmareg_gate_ends_total{by=\"watchdog\"}") == 0);
+	tell_gate("kill\n");
 	until(count_events("mark 0+4194304 refuses 1") == marks + 2);
 	check(count_ours(lines) == 2);
+	check(world_metric(&world, "rdmareg_gate_ends_total{by=\"watchdog\"}") == 1);
 	until(has_property(held.id, "Refuses", "1"));
 	lines = count_events("unmark");
 	check(call_region(owner, held.id, "Release", &r));

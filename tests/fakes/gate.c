@@ -10,6 +10,7 @@
  *   expire N               he went on, at the deadline
  *   over N                 he is done
  *   end                    the process ends
+ *   kill                   it is killed, as by its own timer
  *
  * What always holds: it ends with the daemon.
  */
@@ -18,6 +19,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +103,8 @@ static void obey(const char *line)
 		m.type = GATE_EXPIRED;
 	else if (sscanf(line, "over %" SCNu64, &m.number) == 1)
 		m.type = GATE_OVER;
+	else if (!strcmp(line, "kill\n"))
+		raise(SIGKILL);
 	else
 		exit(0);
 	say(&m);
