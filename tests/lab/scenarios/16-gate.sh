@@ -28,14 +28,14 @@ refused "without CAP_SYS_PTRACE" CAP_SYS_PTRACE setpriv --bounding-set=-sys_ptra
 refused "without CAP_DAC_READ_SEARCH, though root's processes could be read" CAP_DAC_READ_SEARCH \
 	setpriv --bounding-set=-dac_read_search,-dac_override "$drive" serve /mnt/ext4/file
 
-for fs in ext4 ext4dax xfs xfsdax; do
-	"$drive" $fs /mnt/$fs /mnt/tmpfs || LAB_FAILED=1
-done
+# what the gate sees of processes and descriptors is the same on all: it is tried with the page cache, and with DAX
+for fs in ext4 xfsdax; do "$drive" $fs /mnt/$fs /mnt/tmpfs || LAB_FAILED=1; done
+for fs in ext4dax xfs; do "$drive" $fs /mnt/$fs || LAB_FAILED=1; done
 
 modprobe -a btrfs
 modprobe brd rd_nr=1 rd_size=262144
 check "a btrfs" setup_fs btrfs /dev/ram0 rw mkfs.btrfs -q -f
-"$drive" btrfs /mnt/btrfs /mnt/tmpfs || LAB_FAILED=1
+"$drive" btrfs /mnt/btrfs || LAB_FAILED=1
 umount /mnt/btrfs
 rmmod brd
 

@@ -432,15 +432,17 @@ static void test_other_gate(bool stops)
 	close(says[0]);
 }
 
-void test_waits(void)
+void test_waits(bool everything)
 {
 	test_refusal();
 	test_deadline();
 	test_killed();
+	test_unmark();
+	if (!everything)
+		return;
 	test_thread();
 	test_spinner();
 	test_ours();
-	test_unmark();
 	test_crowd();
 	test_deadline_of_others();
 	test_hold();

@@ -83,7 +83,7 @@ int op_read(void);
 int op_write(void);
 void test_cells(void);
 /* gate-drive-waits.c */
-void test_waits(void);
+void test_waits(bool everything);
 /* gate-drive-gap.c */
 void test_gap(void);
 void test_bad_input(const char *tmpfs);
