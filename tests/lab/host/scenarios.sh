@@ -168,7 +168,10 @@ for boot in "${!plan[@]}"; do
 		plan[$boot]=${halves[0]} plan[$boot+2]=${halves[1]}
 	fi
 done
-for boot in $(printf '%s\n' "${!plan[@]}" | sort -r); do
+# The longest begin, so that they are not left to themselves in the end.
+# shellcheck disable=SC2086
+longest_first() { for boot in "${!plan[@]}"; do echo "$(limit_of ${plan[$boot]}) $boot"; done | sort -rn | cut -d' ' -f2; }
+for boot in $(longest_first); do
 	if [ $running -gt "$(nproc)" ]; then
 		wait -n
 		running=$((running - 1))
