@@ -163,7 +163,7 @@ mkdir -p "$results"
 running=0
 for boot in "${!plan[@]}"; do
 	read -ra names <<<"${plan[$boot]}"
-	if [ ${#names[@]} -gt 6 ]; then
+	if [ ${#names[@]} -gt 10 ]; then
 		split "${names[@]}"
 		plan[$boot]=${halves[0]} plan[$boot+2]=${halves[1]}
 	fi
