@@ -86,7 +86,7 @@ part() {
 
 # beside COMMAND... - a part that computes, beside one that mostly waits: it takes what the tests leave of the processors.
 beside() {
-	niced=(nice -n 19)
+	niced=(nice -n 10)
 	part "$@"
 }
 
