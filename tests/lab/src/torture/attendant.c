@@ -14,6 +14,7 @@
 
 #define PATIENCE_SEC 60
 #define PAUSE_MSEC 20
+#define KEEPERS 5 /* that may start too slowly, on a busy machine, before that is a fault */
 
 struct attendant {
 	struct desk *desk;
@@ -152,6 +153,10 @@ static int64_t make_region(struct attendant *a)
 	if (fd < 0)
 		return -errno;
 	r = register_file(a, fd);
+	for (unsigned int i = 1; i < KEEPERS && r == -EOWNERDEAD; i++) {
+		release(a);
+		r = register_file(a, fd);
+	}
 	close(fd);
 	return r;
 }
