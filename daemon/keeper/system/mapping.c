@@ -2,9 +2,12 @@
 /*
  * mapping.c - see mapping.h.
  *
- * The range is reserved first, with a PROT_NONE mapping at an address that is congruent to the file
- * offset modulo 2 MiB, or to the file's own page size where that is larger (so that huge pages are
- * possible), and the file is then mapped over the reservation.
+ * A file is mapped at an address that is congruent to its offset modulo 2 MiB, or to the file's own
+ * page size where that is larger, so that huge pages are possible.
+ *
+ * What always holds: nothing is mapped over what is there already. mmap(2) with MAP_FIXED over a
+ * range that was kept free for it does that all the same: where it fails it has unmapped the range,
+ * and what is there when it is tried otherwise may be another thread's.
  */
 #include "keeper/system/mapping.h"
 #include "util/macros.h"
@@ -22,6 +25,7 @@
 #include <sys/vfs.h>
 
 #define HUGE_PAGE (UINT64_C(2) << 20)
+#define CONGRUENT_TRIES 8 /* then it is mapped wherever there is room */
 #define LENGTH_MAX (UINT64_C(1) << 46)
 #define HUGETLBFS_MAGIC_NUMBER 0x958458f6
 
@@ -187,53 +191,62 @@ static int judge_range(const struct mapping *m, uint64_t size, struct failure *w
 	return 0;
 }
 
-/*
- * An address range of ours that nothing is in; on success @m->address is set and the range mapped
- * PROT_NONE.
- */
-static int reserve(struct mapping *m)
-{
-	uint64_t alignment = m->granule > HUGE_PAGE ? m->granule : HUGE_PAGE;
-	uint64_t total = m->length + alignment, start, head, tail;
-	void *p;
-
-	p = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	start = (uint64_t)(uintptr_t)p;
-	head = (m->offset - start) % alignment; /* a power of two, so the wrap does no harm */
-	tail = total - head - m->length;
-	if (head)
-		munmap(p, head);
-	if (tail)
-		munmap((void *)(uintptr_t)(start + head + m->length), tail);
-	m->address = start + head;
-	return 0;
-}
-
 static int protection(const struct mapping *m)
 {
 	return m->write ? PROT_READ | PROT_WRITE : PROT_READ;
 }
 
+static uint64_t alignment(const struct mapping *m)
+{
+	return m->granule > HUGE_PAGE ? m->granule : HUGE_PAGE;
+}
+
+/* Where it fits. Other threads look for room as well, so it is no more than a wish. */
+static int find_room(const struct mapping *m, uint64_t *ret)
+{
+	uint64_t total = m->length + alignment(m), start;
+	void *p = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	munmap(p, total);
+	start = (uint64_t)(uintptr_t)p;
+	/* a power of two, so the wrap does no harm */
+	*ret = start + (m->offset - start) % alignment(m);
+	return 0;
+}
+
+/* @wish: where the kernel puts it if that is free. */
+static int map_near(struct mapping *m, int fd, uint64_t wish)
+{
+	void *p = MAP_FAILED, *at = (void *)(uintptr_t)wish;
+
+	if (m->write)
+		p = mmap(at, m->length, protection(m), MAP_SHARED_VALIDATE | MAP_SYNC, fd,
+			 (off_t)m->offset);
+	m->synchronous = p != MAP_FAILED;
+	if (p == MAP_FAILED) /* no direct access there: the ordinary kind */
+		p = mmap(at, m->length, protection(m), MAP_SHARED, fd, (off_t)m->offset);
+	if (p == MAP_FAILED)
+		return -errno;
+	m->address = (uint64_t)(uintptr_t)p;
+	return 0;
+}
+
 static int map_file(struct mapping *m, int fd)
 {
-	void *at = (void *)(uintptr_t)m->address;
+	uint64_t wish = 0;
 
-	if (m->write &&
-	    mmap(at, m->length, protection(m), MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, fd,
-		 (off_t)m->offset) != MAP_FAILED) {
-		m->synchronous = true;
-		return 0;
+	for (unsigned int i = 0;; i++) {
+		int r = find_room(m, &wish);
+
+		if (r == 0)
+			r = map_near(m, fd, wish);
+		if (r < 0 || (m->address - m->offset) % alignment(m) == 0 || i == CONGRUENT_TRIES)
+			return r;
+		munmap((void *)(uintptr_t)m->address, m->length);
+		m->address = 0;
 	}
-	/*
-	 * no direct access there: the ordinary kind (a failed mmap may have emptied the range: it
-	 * is filled again or given up)
-	 */
-	if (mmap(at, m->length, protection(m), MAP_SHARED | MAP_FIXED, fd, (off_t)m->offset) ==
-	    MAP_FAILED)
-		return -errno;
-	return 0;
 }
 
 /* Not a matter of memory, and not of locked memory at all. */
@@ -262,9 +275,6 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 	r = judge_range(m, size, why);
 	if (r < 0)
 		return r;
-	r = reserve(m);
-	if (r < 0)
-		return no_mapping(r, why);
 	r = map_file(m, *fd);
 	if (r < 0)
 		return r == -ENOMEM ? no_mapping(r, why)

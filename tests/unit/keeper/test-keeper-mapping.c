@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,9 +21,40 @@
 
 #include "keeper/system/mapping.h"
 #include "small-file.h"
+#include "util/cleanup.h"
+#include "util/macros.h"
 
 #define PAGE UINT64_C(4096)
 #define MIB (UINT64_C(1) << 20)
+
+/* Mappings of files fail, and another thread may have what room that leaves. */
+static struct {
+	int error; /* 0: they do not; EOPNOTSUPP: only synchronous ones do */
+	char *at;  /* the other thread's */
+	size_t length;
+} other;
+
+/*
+ * In the place of the C library's. One with MAP_FIXED that fails in the filesystem has unmapped
+ * what was there (the kernel's mm/vma.c), and any other thread's mmap(2) may be given the room
+ * before this one returns.
+ */
+void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+{
+	if (fd < 0 || !other.error || (other.error == EOPNOTSUPP && !(flags & MAP_SYNC)))
+		return (void *)syscall(SYS_mmap, at, length, protection, flags, fd, offset);
+	if (flags & MAP_FIXED && !other.at) {
+		assert(munmap(at, length) == 0);
+		other.length = length;
+		other.at =
+			(char *)syscall(SYS_mmap, at, length, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		assert(other.at == at);
+		memset(other.at, 'o', length);
+	}
+	errno = other.error;
+	return MAP_FAILED;
+}
 
 static int make_memfd(uint64_t size, unsigned int flags)
 {
@@ -517,6 +549,70 @@ static void test_no_collapse(void)
 	mapping_free(m);
 }
 
+static void expect_others_untouched(void)
+{
+	if (!other.at)
+		return;
+	for (size_t i = 0; i < other.length; i++)
+		assert(other.at[i] == 'o');
+	assert(munmap(other.at, other.length) == 0);
+	other.at = NULL;
+}
+
+/* What a mapping that failed leaves in the address space is not ours any more. */
+static void test_room_of_others(void)
+{
+	static const int errors[] = { EOPNOTSUPP, ENOMEM, EIO };
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		int fd = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		struct mapping *m = NULL;
+		struct failure why = { 0 };
+
+		assert(fd >= 0 && pwrite(fd, "f", 1, 0) == 1 && ftruncate(fd, (off_t)MIB) == 0);
+		other.error = errors[i];
+		assert((mapping_new(&m, &fd, 0, MIB, true, &why) == 0) ==
+		       (errors[i] == EOPNOTSUPP));
+		other.error = 0;
+		assert(!m || *(char *)(uintptr_t)m->address == 'f');
+		mapping_free(m);
+		closep(&fd);
+		expect_others_untouched();
+	}
+}
+
+#define THREADS 4
+#define ROUNDS 200
+
+/* Maps files that begin with its own letter, and finds that letter. */
+static void *map_own_files(void *letter)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		int fd = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		struct mapping *m = NULL;
+		struct failure why = { 0 };
+
+		assert(fd >= 0 && pwrite(fd, letter, 1, 0) == 1 && ftruncate(fd, (off_t)MIB) == 0);
+		assert(mapping_new(&m, &fd, 0, MIB, true, &why) == 0);
+		assert(*(char *)(uintptr_t)m->address == *(char *)letter);
+		mapping_free(m);
+	}
+	return NULL;
+}
+
+static void test_at_once(void)
+{
+	char letters[THREADS];
+	pthread_t threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++) {
+		letters[i] = (char)('a' + i);
+		assert(pthread_create(&threads[i], NULL, map_own_files, &letters[i]) == 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		assert(pthread_join(threads[i], NULL) == 0);
+}
+
 int main(void)
 {
 	test_memory_filesystems();
@@ -533,5 +629,10 @@ int main(void)
 	test_translation();
 	test_congruence();
 	test_no_collapse();
+	/* from here on no access may fail */
+	signal(SIGSEGV, SIG_DFL);
+	signal(SIGBUS, SIG_DFL);
+	test_at_once();
+	test_room_of_others();
 	return 0;
 }
