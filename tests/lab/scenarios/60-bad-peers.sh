@@ -146,12 +146,13 @@ new_ticket_names() { [[ $(new_ticket) == rdmareg://$1:* ]]; }
 ip addr del $LAB_ADDR_A/24 dev veth-a
 check "a ticket names the other address" wait_for new_ticket_names 10.98.0.1
 check "by which a peer comes" wait_for on_b rdmaregctl put /tmp/sent "$(new_ticket)"
-check "nothing is the matter" is_sound "$id"
+check "nothing is the matter" wait_for is_sound "$id"
 ip addr add $LAB_ADDR_A/24 dev veth-a
 check "the first one is good again" wait_for on_b rdmaregctl put /tmp/sent "$ticket"
 check "new tickets go on naming the other" new_ticket_names 10.98.0.1
 ip addr del 10.98.0.1/24 dev veth-a
 check "until that is gone" new_ticket_names $LAB_ADDR_A
+on_b ip addr del 10.98.0.2/24 dev veth-b
 check "release" rdmaregctl release "$id"
 check "no memory region left" wait_for test "$(mr_count)" = 0
 
