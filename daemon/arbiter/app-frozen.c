@@ -2,7 +2,8 @@
 /*
  * app-frozen.c - holders that cannot answer because they are frozen with their cgroup, as the
  * processes of a suspended job are. Waiting for them would cost every revocation its whole grace.
- * They are looked at when they are asked, and again when their cgroup changes while they are.
+ * They are looked at when they have been asked, and again when their cgroup changes while they are.
+ * The first look is in a later turn of the loop: all who are asked in this one hear of it before.
  *
  * What always holds: only a local holder is skipped, and only while it is frozen; it loses nothing
  * but the time to answer. What the keeper does to the range, and when it is settled, is the same. A
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #include "arbiter/app-internal.h"
@@ -22,6 +24,7 @@
 
 /* Holders of one region, and regions of one client, in one turn of the loop. */
 #define LOOKED_AT_MAX 64
+#define LOOK_SLICE_USEC 1000 /* of one turn: then the next region has to wait for another one */
 /* How often a client is found not frozen because its cgroup changed, until it is asked again. */
 #define CHANGES_MAX 16
 
@@ -68,10 +71,13 @@ void app_forget_frozen(struct app *a, struct client *c)
 	cgroup_watch_remove(a->cgroups, number);
 }
 
-/* Where it is now: it may have been moved since. What cannot be watched is as if it never froze. */
-static void watch(struct app *a, struct client *c)
+/*
+ * Where it is now: it may have been moved since. What cannot be watched is as if it never froze.
+ * @cgroup_events: NULL: there is none.
+ */
+static void watch(struct app *a, struct client *c, const char *cgroup_events)
 {
-	int number = a->cgroups ? cgroup_watch_add(a->cgroups, (pid_t)c->pid) : 0;
+	int number = a->cgroups && cgroup_events ? cgroup_watch_add(a->cgroups, cgroup_events) : 0;
 
 	c->cgroup_looks = CHANGES_MAX;
 	if (number == c->cgroup_watch)
@@ -172,47 +178,87 @@ static void on_changed(void *userdata, int number)
 	}
 }
 
-void app_watch_frozen(struct app *a)
+static void look_at_holder(struct app *a, uint64_t region, uint64_t revocation, struct client *c)
 {
-	int r = -ENOMEM;
+	char path[PATH_MAX];
+	bool found = process_find_cgroup_events((pid_t)c->pid, path, sizeof(path));
+	const struct region *r;
 
-	a->frozen_more = event_new(loop_base(a->loop), -1, 0, on_more, a);
-	if (a->frozen_more)
-		r = cgroup_watch_new(&a->cgroups, loop_base(a->loop), on_changed, a);
-	if (r < 0)
-		log_warning(
-			"holders that are frozen after they were asked are waited for: inotify: %s",
-			strerror(-r));
+	/* first, so that no change is missed */
+	watch(a, c, found ? path : NULL);
+	r = registry_find(a->registry, region);
+	if (found && r && r->revocation == revocation &&
+	    process_is_frozen_in(path, (pid_t)c->pid, c->began))
+		skip(a, region, c);
 }
 
-void app_skip_frozen(struct app *a, uint64_t region)
+/* Its holders that were asked and have not answered. */
+static void look_at_region(struct app *a, struct region_entry *e)
 {
-	const struct region *r = registry_find(a->registry, region);
-	struct region_entry *e = r ? region_table_find(a->table, region) : NULL;
+	const struct region *r = registry_find(a->registry, e->id);
 	struct client *asked[LOOKED_AT_MAX];
+	uint64_t id = e->id, revocation;
 	const struct join *j;
-	uint64_t revocation;
 	size_t n = 0;
 
-	if (!r || r->state != REGION_DRAINING)
+	if (r->state != REGION_DRAINING)
 		return;
 	revocation = r->revocation;
-	if (e->owner)
+	if (e->owner && e->acknowledged != revocation)
 		asked[n++] = e->owner;
 	LIST_FOREACH(j, &e->joins, of_region)
-		if (n < LOOKED_AT_MAX)
+		if (n < LOOKED_AT_MAX && j->acknowledged != revocation)
 			asked[n++] = j->client;
 	for (size_t i = 0; i < n; i++) {
 		struct time_span began = time_span_begin();
 
 		if (!client_has_time(asked[i]))
 			continue;
-		/* first, so that no change is missed */
-		watch(a, asked[i]);
-		r = registry_find(a->registry, region);
-		if (r && r->revocation == revocation &&
-		    process_is_frozen((pid_t)asked[i]->pid, asked[i]->began))
-			skip(a, region, asked[i]);
+		look_at_holder(a, id, revocation, asked[i]);
 		client_charge(asked[i], &began);
 	}
+}
+
+static void look_soon(struct app *a)
+{
+	event_add(a->frozen_look, &(const struct timeval){ 0 });
+}
+
+static void on_look(evutil_socket_t fd, short what, void *userdata)
+{
+	uint64_t began = now_monotonic_usec();
+	struct app *a = userdata;
+	struct region_entry *e;
+
+	(void)fd, (void)what;
+	while ((e = TAILQ_FIRST(&a->unlooked)) && now_monotonic_usec() - began < LOOK_SLICE_USEC) {
+		app_forget_look(a, e);
+		look_at_region(a, e);
+	}
+	if (e)
+		look_soon(a);
+}
+
+void app_skip_frozen(struct app *a, struct region_entry *e)
+{
+	if (e->unlooked || !a->frozen_look || (!e->owner && LIST_EMPTY(&e->joins)))
+		return;
+	e->unlooked = true;
+	TAILQ_INSERT_TAIL(&a->unlooked, e, of_unlooked);
+	look_soon(a);
+}
+
+void app_watch_frozen(struct app *a)
+{
+	int r = -ENOMEM;
+
+	TAILQ_INIT(&a->unlooked);
+	a->frozen_more = event_new(loop_base(a->loop), -1, 0, on_more, a);
+	a->frozen_look = evtimer_new(loop_base(a->loop), on_look, a);
+	if (a->frozen_more && a->frozen_look)
+		r = cgroup_watch_new(&a->cgroups, loop_base(a->loop), on_changed, a);
+	if (r < 0)
+		log_warning(
+			"holders that are frozen after they were asked are waited for: inotify: %s",
+			strerror(-r));
 }

@@ -107,6 +107,9 @@ struct app {
 	struct cgroup_watch *cgroups; /* NULL: the kernel has none for us */
 	LIST_HEAD(, client) watched;  /* whose cgroups they are */
 	struct event *frozen_more;    /* some of them have more regions than were looked at */
+	TAILQ_HEAD(, region_entry)
+	unlooked; /* whose holders were asked just now */
+	struct event *frozen_look;
 	uint64_t last_job;
 	LIST_HEAD(, dax_grant) dax_grants;
 	struct jobs jobs; /* that can be seen, by number */
@@ -187,6 +190,8 @@ void app_view_status(void *userdata, uint32_t uid, struct status_view *ret);
 /* What the bus shows of a region. */
 bool app_view(struct app *a, const struct region *r, struct region_view *ret);
 void app_set_status(struct app *a);
+/* Its holders are looked at, or it ends: they are not to be any more (app_skip_frozen()). */
+void app_forget_look(struct app *a, struct region_entry *e);
 /* A region that the core knows gets its entry; on failure the core forgets it again. */
 int app_add_entry(struct app *a, struct region *r, struct proxy *k, struct client *owner,
 		  struct region_entry **ret);
@@ -405,8 +410,11 @@ void app_forget_peer(struct region_entry *e, uint64_t peer);
 /* --- app-frozen.c */
 
 void app_watch_frozen(struct app *a);
-/* Holders were asked just now. Those that cannot answer, now or later, are not waited for. */
-void app_skip_frozen(struct app *a, uint64_t region);
+/*
+ * Holders were asked just now: soon they are looked at, and those that cannot answer, then or
+ * later, are not waited for.
+ */
+void app_skip_frozen(struct app *a, struct region_entry *e);
 void app_forget_frozen(struct app *a, struct client *c);
 
 /* --- app-revokes.c; the first three are of struct bus_handlers */

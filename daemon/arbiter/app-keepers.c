@@ -97,7 +97,7 @@ static const char *told_revocation(struct app *a, struct proxy *k, struct region
 	case KEEPER_REVOCATION:
 		take_asker(e, v);
 		step_revocation(a, r, REGION_REVOKED, v);
-		app_skip_frozen(a, m->region);
+		app_skip_frozen(a, e);
 		log_revocation(a, k, r, v); /* who is asked does not wait for that */
 		return NULL;
 	case KEEPER_FENCED:

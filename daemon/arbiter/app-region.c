@@ -51,6 +51,14 @@ int app_add_entry(struct app *a, struct region *r, struct proxy *k, struct clien
 	return e;
 }
 
+void app_forget_look(struct app *a, struct region_entry *e)
+{
+	if (!e->unlooked)
+		return;
+	TAILQ_REMOVE(&a->unlooked, e, of_unlooked);
+	e->unlooked = false;
+}
+
 int app_check_kept(const struct region *r, struct failure *f)
 {
 	if (!r->close_wanted && r->state != REGION_CLOSING)

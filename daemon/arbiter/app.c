@@ -378,6 +378,8 @@ struct app *app_free(struct app *a)
 	cgroup_watch_free(a->cgroups);
 	if (a->frozen_more)
 		event_free(a->frozen_more);
+	if (a->frozen_look)
+		event_free(a->frozen_look);
 	app_free_takers(a);
 	app_free_metrics(a);
 	spawner_unwatch(a->options->spawner);

@@ -151,7 +151,9 @@ struct region_entry {
 	struct region_measure measure;
 	struct standing *standing; /* its record; NULL: it does not stand */
 	struct move *move;	   /* to another keeper (app-replace.c); NULL: none */
-	bool orphan; /* not detached, and its owner is not known: ends with the orphans' grace */
+	bool orphan;   /* not detached, and its owner is not known: ends with the orphans' grace */
+	bool unlooked; /* its holders are to be looked at: app.unlooked */
+	TAILQ_ENTRY(region_entry) of_unlooked;
 	LIST_ENTRY(region_entry) of_claimed;  /* app.claimed, while @claim is not 0 */
 	LIST_ENTRY(region_entry) of_keeper;   /* proxy_note()->list */
 	LIST_ENTRY(region_entry) of_owner;    /* client.regions */

@@ -520,10 +520,15 @@ static void tell_news(struct bus *b, const struct region_view *v)
 		 &changed);
 }
 
-/* Not at once: whoever waits for an answer or is asked for his is told before. */
+/*
+ * Not at once: whoever waits for an answer or is asked for his is told before. While holders are
+ * asked it waits longer, or until that is settled: blocks wait for their answers, and that they are
+ * asked is told anyway.
+ */
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed)
 {
-	news_add(&b->news, v->news, v->region->id, changed, now_monotonic_usec());
+	news_add(&b->news, v->news, v->region->id, changed, v->region->state != REGION_DRAINING,
+		 now_monotonic_usec());
 }
 
 /* What is due is told, no longer than a slice. Returns when the next is. */

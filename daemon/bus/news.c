@@ -2,7 +2,6 @@
 /* news.c - see news.h. */
 #include "bus/news.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 void news_init(struct news *n)
@@ -12,10 +11,9 @@ void news_init(struct news *n)
 }
 
 void news_add(struct news *n, struct region_news *r, uint64_t region, uint32_t changed,
-	      uint64_t now)
+	      bool at_once, uint64_t now)
 {
-	bool at_once = now - r->told_usec >= NEWS_USEC;
-
+	at_once = at_once && now - r->told_usec >= NEWS_USEC;
 	r->changed |= changed;
 	if (r->queue)
 		return;

@@ -3,12 +3,14 @@
  * news.h - which regions have changes that are to be told, and whose turn it is.
  *
  * What always holds: a region waits once, with all that changed of it. It is due at once, or
- * NEWS_USEC later if it was told just before; the one that was due first is told first. So regions
- * that change often do not put off those of others. Nothing is allocated, and no clock is read.
+ * NEWS_USEC later if it was told just before, or if somebody is asked about it right now, who is not
+ * to be kept from answering; the one that was due first is told first. So regions that change often
+ * do not put off those of others. Nothing is allocated, and no clock is read.
  */
 #ifndef RDMAREG_BUS_NEWS_H
 #define RDMAREG_BUS_NEWS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -32,12 +34,12 @@ struct region_news {
 /* Each is in the order of due_usec. */
 struct news {
 	struct news_queue at_once; /* due when they came */
-	struct news_queue later;   /* told just before */
+	struct news_queue later;   /* the others */
 };
 
 void news_init(struct news *n);
 void news_add(struct news *n, struct region_news *r, uint64_t region, uint32_t changed,
-	      uint64_t now);
+	      bool at_once, uint64_t now);
 /* The one that is due first, which stays; NULL: there is none. */
 struct region_news *news_first(const struct news *n);
 /* Nothing is to be told of it any more. Returns what was. */

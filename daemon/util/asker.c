@@ -4,40 +4,46 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "util/process.h"
 #include "util/text.h"
 
-static void read_comm(struct asker *a)
+/* The kernel writes a newline, which would end the line, and a backslash with a backslash before. */
+static void unescape(char *name)
 {
-	char path[64], line[64] = "";
-	FILE *f;
+	char *to = name;
 
-	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/comm", a->pid);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	line[fread(line, 1, sizeof(line) - 1, f)] = 0;
-	fclose(f);
-	line[strlen(line) - (*line != 0)] = 0; /* the kernel's newline; others are the process' */
-	text_clean(a->comm, sizeof(a->comm), line, sizeof(line));
+	for (; *name; name++) {
+		bool escaped = *name == '\\' && name[1];
+
+		name += escaped;
+		*to++ = escaped && *name == 'n' ? '\n' : *name;
+	}
+	*to = 0;
 }
 
-/* The one that files are accessed with, as a rule: the effective one. */
-static void read_uid(struct asker *a)
+/*
+ * The name; and the uid, if it is not known: the one that files are accessed with, as a rule, which
+ * is the effective one.
+ */
+static void read_status(struct asker *a)
 {
-	char path[64], line[256];
-	FILE *f;
+	static const char before[] = "Name:\t";
+	char text[1024], *name = text + strlen(before), *rest;
 
-	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/status", a->pid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Uid: %*u %" SCNu32, &a->uid) == 1)
-			break;
-	if (f)
-		fclose(f);
+	/* both are in the first few lines, and the name cannot end its own */
+	if (!process_read((pid_t)a->pid, "status", text, sizeof(text)) ||
+	    strncmp(text, before, strlen(before)) || !(rest = strchr(name, '\n')))
+		return;
+	*rest++ = 0;
+	unescape(name);
+	text_clean(a->comm, sizeof(a->comm), name, (size_t)(rest - name));
+	rest = a->uid == ASKER_NO_UID ? strstr(rest, "\nUid:") : NULL;
+	if (rest)
+		sscanf(rest, "\nUid: %*u %" SCNu32, &a->uid);
 }
 
 void asker_set_cgroup(struct asker *a, const char *cgroup)
@@ -65,9 +71,7 @@ void asker_look(struct asker *ret, uint32_t pid, uint32_t uid, uint64_t began)
 	*ret = a;
 	if (!pid || pid > INT_MAX)
 		return;
-	read_comm(&a);
-	if (a.uid == ASKER_NO_UID)
-		read_uid(&a);
+	read_status(&a);
 	if (process_read_cgroup((pid_t)pid, cgroup, sizeof(cgroup)))
 		asker_set_cgroup(&a, cgroup);
 	/* looked at last: its number was not given to another process before */

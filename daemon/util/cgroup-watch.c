@@ -4,13 +4,11 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
-#include "util/process.h"
 
 /* Of one turn of the loop; what is left wakes it again. Without names each is of one size. */
 #define EVENTS_MAX 64
@@ -54,14 +52,10 @@ int cgroup_watch_new(struct cgroup_watch **ret, struct event_base *base,
 	return 0;
 }
 
-int cgroup_watch_add(struct cgroup_watch *w, pid_t pid)
+int cgroup_watch_add(struct cgroup_watch *w, const char *cgroup_events)
 {
-	char path[PATH_MAX];
-	int number;
+	int number = inotify_add_watch(w->fd, cgroup_events, IN_MODIFY);
 
-	if (!process_find_cgroup_events(pid, path, sizeof(path)))
-		return -ENOENT;
-	number = inotify_add_watch(w->fd, path, IN_MODIFY);
 	return number < 0 ? -errno : number;
 }
 

@@ -9,8 +9,6 @@
 #ifndef RDMAREG_CGROUP_WATCH_H
 #define RDMAREG_CGROUP_WATCH_H
 
-#include <sys/types.h>
-
 struct event_base;
 struct cgroup_watch;
 
@@ -22,10 +20,10 @@ typedef void cgroup_watch_changed_t(void *userdata, int number);
 int cgroup_watch_new(struct cgroup_watch **ret, struct event_base *base,
 		     cgroup_watch_changed_t *changed, void *userdata);
 /*
- * The cgroup that @pid is in now. Returns a number above 0, the same one for the same cgroup.
- * -ENOENT: it has none that can be seen; -ENOSPC: fs.inotify.max_user_watches.
+ * The cgroup whose cgroup.events this is (process_find_cgroup_events()). Returns a number above 0,
+ * the same one for the same cgroup. -ENOENT: it is gone; -ENOSPC: fs.inotify.max_user_watches.
  */
-int cgroup_watch_add(struct cgroup_watch *w, pid_t pid);
+int cgroup_watch_add(struct cgroup_watch *w, const char *cgroup_events);
 void cgroup_watch_remove(struct cgroup_watch *w, int number);
 struct cgroup_watch *cgroup_watch_free(struct cgroup_watch *w); /* NULL is fine */
 void cgroup_watch_freep(struct cgroup_watch **w);

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
@@ -16,26 +17,38 @@
 #include "util/cleanup.h"
 #include "util/macros.h"
 
+bool process_read(pid_t pid, const char *name, char *ret, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return false;
+	n = read(fd, ret, size - 1);
+	close(fd);
+	ret[n > 0 ? n : 0] = 0;
+	return n > 0;
+}
+
 uint64_t process_start(pid_t pid)
 {
-	char path[64], line[1024], *s;
 	uint64_t began = 0;
-	FILE *f;
+	char line[1024], *s;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	f = pid > 0 ? fopen(path, "re") : NULL;
-	if (!f)
+	if (!process_read(pid, "stat", line, sizeof(line)))
 		return 0;
 	/*
 	 * the 22nd field; the second, the program's name, may contain anything, but nothing after
 	 * it a ')'
 	 */
-	s = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	s = strrchr(line, ')');
 	if (s)
 		sscanf(s,
 		       ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
 		       &began);
-	fclose(f);
 	return began;
 }
 
@@ -87,19 +100,17 @@ bool process_is_over(pid_t pid, uint64_t start)
 
 bool process_read_cgroup(pid_t pid, char *ret, size_t size)
 {
-	char path[64], line[PATH_MAX + 8];
-	bool found = false;
-	FILE *f;
+	char text[2 * PATH_MAX], *line = text, *end;
 
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
-	f = fopen(path, "re");
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = 0;
-		found = !strncmp(line, "0::/", 4) && !strstr(line, "/../");
+	/* a line for each hierarchy; one that is not whole does not fit */
+	if (!process_read(pid, "cgroup", text, sizeof(text)))
+		return false;
+	for (; (end = strchr(line, '\n')); line = end + 1) {
+		*end = 0;
+		if (!strncmp(line, "0::/", 4) && !strstr(line, "/../"))
+			return (size_t)snprintf(ret, size, "%s", line + 3) < size;
 	}
-	if (f)
-		fclose(f);
-	return found && (size_t)snprintf(ret, size, "%s", line + 3) < size;
+	return false;
 }
 
 bool process_find_cgroup_events(pid_t pid, char *ret, size_t size)
@@ -119,19 +130,27 @@ bool process_find_cgroup_events(pid_t pid, char *ret, size_t size)
 	return false;
 }
 
-bool process_is_frozen(pid_t pid, uint64_t start)
+bool process_is_frozen_in(const char *cgroup_events, pid_t pid, uint64_t start)
 {
-	char path[PATH_MAX + 64], line[64];
 	bool frozen = false;
+	char line[64];
 	FILE *f;
 
-	if (!start || !process_find_cgroup_events(pid, path, sizeof(path)))
+	if (!start)
 		return false;
-	f = fopen(path, "re");
+	f = fopen(cgroup_events, "re");
 	while (f && fgets(line, sizeof(line), f))
 		frozen = frozen || !strcmp(line, "frozen 1\n");
 	if (f)
 		fclose(f);
 	/* looked at last: its number was not given to another process before */
 	return frozen && process_start(pid) == start;
+}
+
+bool process_is_frozen(pid_t pid, uint64_t start)
+{
+	char path[PATH_MAX + 64];
+
+	return start && process_find_cgroup_events(pid, path, sizeof(path)) &&
+	       process_is_frozen_in(path, pid, start);
 }

@@ -14,6 +14,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/*
+ * What /proc has of it under @name now, as a text, of a longer one the beginning: one open and one
+ * read, which a file of a process needs no second of. False: there is none, or we may not know.
+ */
+bool process_read(pid_t pid, const char *name, char *ret, size_t size);
 /* When it started, in the kernel's own unit; 0: there is none, or we may not know. */
 uint64_t process_start(pid_t pid);
 /*
@@ -27,6 +32,8 @@ bool process_is_over(pid_t pid, uint64_t start);
  * Asks the kernel alone: no file of a filesystem on storage is read.
  */
 bool process_is_frozen(pid_t pid, uint64_t start);
+/* The same, where the path of cgroup.events is known already. */
+bool process_is_frozen_in(const char *cgroup_events, pid_t pid, uint64_t start);
 /*
  * Path of the file cgroup.events of its cgroup. False: it has none there, it cannot be seen, or it
  * does not fit.
