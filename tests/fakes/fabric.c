@@ -28,7 +28,8 @@ struct fabric_peer {
 	struct rdma_conn_param param;
 	bool accepted;
 	uint8_t rnr_retries;
-	struct ibv_qp *qp; /* NULL: none, or destroyed */
+	struct ibv_qp_attr attributes; /* that the keeper's queue pair was given so far */
+	struct ibv_qp *qp;	       /* NULL: none, or destroyed */
 	struct ibv_send_wr sends[N];
 	unsigned int n_sends;
 	struct ibv_sge receives[N];
@@ -217,7 +218,13 @@ int rdma_init_qp_attr(struct rdma_cm_id *id, struct ibv_qp_attr *attr, int *mask
 {
 	(void)id;
 	attr->path_mtu = IBV_MTU_4096;
+	attr->timeout = FABRIC_ACK_TIMEOUT;
 	*mask = IBV_QP_STATE;
+	if (attr->qp_state == IBV_QPS_RTR)
+		*mask |= IBV_QP_PATH_MTU | IBV_QP_MIN_RNR_TIMER | IBV_QP_MAX_DEST_RD_ATOMIC;
+	if (attr->qp_state == IBV_QPS_RTS)
+		*mask |= IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
+			 IBV_QP_MAX_QP_RD_ATOMIC;
 	return 0;
 }
 
@@ -407,7 +414,16 @@ int ibv_destroy_qp(struct ibv_qp *qp)
 
 int ibv_modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
 {
-	(void)qp, (void)attr, (void)mask;
+	struct ibv_qp_attr *now = &peer_of_qp(qp->qp_num)->attributes;
+
+	if (mask & IBV_QP_MIN_RNR_TIMER)
+		now->min_rnr_timer = attr->min_rnr_timer;
+	if (mask & IBV_QP_RNR_RETRY)
+		now->rnr_retry = attr->rnr_retry;
+	if (mask & IBV_QP_RETRY_CNT)
+		now->retry_cnt = attr->retry_cnt;
+	if (mask & IBV_QP_TIMEOUT)
+		now->timeout = attr->timeout;
 	return 0;
 }
 
@@ -550,6 +566,11 @@ bool fabric_is_accepted(const struct fabric_peer *p)
 uint8_t fabric_rnr_retries(const struct fabric_peer *p)
 {
 	return p->rnr_retries;
+}
+
+const struct ibv_qp_attr *fabric_attributes(const struct fabric_peer *p)
+{
+	return &p->attributes;
 }
 
 void fabric_establish(struct fabric_peer *p)

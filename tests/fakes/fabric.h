@@ -40,6 +40,9 @@ struct fabric_peer *fabric_connect(const char *address, const struct wire_connec
 bool fabric_is_accepted(const struct fabric_peer *p);
 /* The RNR retries that the accept gave it. */
 uint8_t fabric_rnr_retries(const struct fabric_peer *p);
+/* The timers and retries that the keeper gave its queue pair. */
+const struct ibv_qp_attr *fabric_attributes(const struct fabric_peer *p);
+#define FABRIC_ACK_TIMEOUT 18 /* the code that the connection manager proposes */
 /* The connection manager's last word. */
 void fabric_establish(struct fabric_peer *p);
 

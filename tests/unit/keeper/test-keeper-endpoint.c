@@ -16,6 +16,7 @@
 #include "../../fakes/fabric.h"
 #include "keeper/endpoint/endpoint.h"
 #include "keeper/endpoint/peers.h"
+#include "rdmareg-timers.h"
 #include "util/clock.h"
 
 #define REGION 7
@@ -37,12 +38,14 @@ static int on_check_device(void *userdata, struct ibv_context *context, struct f
 	return 0;
 }
 
+static struct endpoint_patience patience = { .rnr_retries = 7, .retries = 6 };
+
 static int on_admit(void *userdata, const struct endpoint_request *request,
 		    struct endpoint_offer *ret)
 {
 	(void)userdata;
 	assert(request->region == REGION);
-	*ret = (struct endpoint_offer){ .pd = &pd, .patience = { .rnr_retries = 7, .retries = 6 } };
+	*ret = (struct endpoint_offer){ .pd = &pd, .patience = patience };
 	return 0;
 }
 
@@ -175,6 +178,30 @@ static void test_patience(void)
 	assert(fabric_rnr_retries(connect_with(3)) == 3);
 	assert(fabric_rnr_retries(connect_with(7)) == 7);
 	assert(fabric_rnr_retries(connect_with(0)) == 7);
+	end();
+}
+
+/*
+ * How long a peer is tried that does not acknowledge is what the settings say: the queue pair has it.
+ */
+static void test_gives_up(void)
+{
+	const struct endpoint_patience usual = patience;
+	const struct ibv_qp_attr *qp;
+
+	begin(USEC_PER_SEC);
+	qp = fabric_attributes(connect_with(7));
+	assert(qp->timeout == FABRIC_ACK_TIMEOUT && qp->retry_cnt == 6 && qp->rnr_retry == 7);
+	patience =
+		(struct endpoint_patience){ .rnr_timer = timers_rnr_code(1000),
+					    .rnr_retries = 3,
+					    .retries = 2,
+					    .ack_timeout = timers_ack_code(500 * USEC_PER_MSEC) };
+	qp = fabric_attributes(connect_with(7));
+	assert(qp->retry_cnt == 2 && qp->rnr_retry == 3);
+	/* 537 ms, the first that is not shorter; and 1.28 ms */
+	assert(qp->timeout == 17 && qp->min_rnr_timer == 14);
+	patience = usual;
 	end();
 }
 
@@ -538,6 +565,7 @@ int main(void)
 	test_several();
 	test_none();
 	test_patience();
+	test_gives_up();
 	test_stopped();
 	test_late();
 	test_dead();
