@@ -46,6 +46,16 @@ class Path:
             self.wrong.append(f"{what}: {len(between)} calls, at most {most}, and {len(other)} that have no place there:")
             self.wrong += [f"    {call[:160]}" for call in between]
 
+    def registration(self):
+        asked = found_all(self.calls, r"^sendmsg\(.*RevocationRequested")
+        came = find(self.calls, r"^recvmsg\(.*RegisterRegion", asked[0])
+        passed_on = max(i for i in range(asked[1]) if self.calls[i].startswith("sendmmsg("))
+        # how often the loop turns meanwhile, and wakes threads, is the scheduler's
+        calls = [call for call in self.calls[came:passed_on] if not re.search(r"^(epoll_\w+|futex|clock_gettime)\(|EAGAIN", call)]
+        # before Linux 6.2 the table of descriptors is tried out
+        most = 16 if os.stat("/proc/self/fd").st_size else 64
+        self.expect("a registration arrives, and the keeper is asked", calls, most, r"^(?!open)")
+
     def truncate(self):
         asked = found_all(self.calls, r"^sendmsg\(.*RevocationRequested")[1]
         told = max(i for i in range(asked) if is_data(self.calls[i]))
@@ -70,6 +80,7 @@ def main():
         if r:
             return r
         path = Path((pathlib.Path(directory) / "trace").read_text(errors="replace"))
+    path.registration()
     path.truncate()
     print("\n".join(path.wrong))
     return 1 if path.wrong else 0
