@@ -106,24 +106,29 @@ wait_for_servers() {
 
 # Under emulation one thread for all processors is the only mode in which guests were never seen to trip over code
 # that the kernel patches while running; real virtualization is used where it has been seen to work (prepare.sh).
+#
+# What costs an emulator time and is worth nothing there is left out, but not for benchmarks, which speak of real processors: mitigations are
+# against attacks that it does not know, and made a fork take twice as long, a small program a third longer; "rep movsb" and "rep stosb",
+# which the kernel prefers where a processor calls them fast (erms, fsrm), go byte by byte.
 choose_accelerator() {
 	if [ -z "$accel" ]; then accel=${RDMAREG_LAB_ACCEL:-$(cat "$build/stamps/accelerator" 2>/dev/null || echo tcg)}; fi
+	cpu=max mitigations=auto
 	case $accel in
-	tcg) accel=tcg,thread=$threads ;;
+	tcg)
+		accel=tcg,thread=$threads
+		[ "$threads" != single ] || cpu=max,erms=off,fsrm=off mitigations=off
+		;;
 	esac
 }
 
-# mitigations=off: against attacks that no emulated processor knows; a fork took twice as long with them, a small program a third longer.
-# Benchmarks have them, as the machines that they speak of.
 # no_timer_check: on a busy machine the emulator is late with the first interrupts of the timer, and the kernel panics.
 emulate() {
 	# persistent memory three times, and a dynamic DAX region, which the driver kmem must not take for ordinary memory
-	local pmem="memmap=512M!4G memmap=512M!4608M memmap=512M!5G memmap=256M%5632M-1+0xefffffff modprobe.blacklist=kmem" mitigations=off
-	[ "$threads" = single ] || mitigations=auto
+	local pmem="memmap=512M!4G memmap=512M!4608M memmap=512M!5G memmap=256M%5632M-1+0xefffffff modprobe.blacklist=kmem"
 	truncate -s 1G "$work/disk0" "$work/disk1"
 	[ -z "$terminal" ] || stty raw -echo
 	exec timeout --foreground -k 5 "$limit" "$host/in-dev" --bind "$out" /usr/bin/qemu-system-x86_64 \
-		-accel "$accel" -cpu max -M q35 -smp 2 -m "$memory" \
+		-accel "$accel" -cpu "$cpu" -M q35 -smp 2 -m "$memory" \
 		-object "memory-backend-memfd,id=mem,size=$memory,share=on" -numa node,memdev=mem "${devices[@]}" \
 		-drive "file=$work/disk0,if=virtio,format=raw,cache=unsafe" \
 		-drive "file=$work/disk1,if=virtio,format=raw,cache=unsafe" \
