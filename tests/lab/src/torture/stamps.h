@@ -5,7 +5,7 @@
  *
  * What always holds: a word of the file is zero or a stamp, which says of which page it is and when it
  * was written. So whoever reads one, by whatever way, knows whether it may be there: one of its own
- * place and not from the future. In other files there is never one.
+ * place. In other files there is never one.
  */
 #ifndef STAMPS_H
 #define STAMPS_H
