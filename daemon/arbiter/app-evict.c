@@ -14,7 +14,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* Those above limits, as region_table_list_on() has those of a filesystem. -ENOMEM */
+/*
+ * Those above limits, as region_table_list_on() has those of a filesystem. All are walked, since
+ * limits of every tenant may have changed; only an administrator asks for it. -ENOMEM
+ */
 static int list_excess(struct app *a, uint64_t **ret_ids, size_t *ret_n)
 {
 	uint64_t *ids = calloc(registry_count(a->registry) + 1, sizeof(*ids));

@@ -91,6 +91,7 @@ static void on_ended(void *userdata, bool by_watchdog)
 		      by_watchdog ? GATE_END_WATCHDOG : GATE_END_OTHER);
 }
 
+/* It ended or was killed, which is rare: all regions are walked for it, and when another one is there. */
 static void on_lost(void *userdata, const struct failure *why)
 {
 	struct app *a = userdata;

@@ -41,7 +41,10 @@ static void later(struct app *a)
 		evtimer_add(a->takers_timer, &tv);
 }
 
-/* Swap concerns every region, and the rest those that are marked. */
+/*
+ * Swap concerns every region, and the rest those that are marked. All are walked only when a file
+ * has become swap or has ceased to be, which an administrator does (swapon(8)).
+ */
 static void look_at_modes(struct app *a, bool swap_changed)
 {
 	struct region_entry *e;
