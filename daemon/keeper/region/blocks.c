@@ -51,15 +51,26 @@
 
 #define of_job(j) container_of(j, struct kregion, replaced.job)
 
-/* What cannot be seen is taken for the worst. */
+/* In a worker. What cannot be seen is taken for the worst. */
 static void look(struct kregion *r)
 {
 	const struct mapping *m = r->mapping;
-	struct replaceable found;
+	struct replaceable seen;
 
-	if (replaceable_look(m->fd, m->xfs, m->offset, m->length, &found) < 0)
-		found.shared = found.unwritten = true;
-	r->replaced.found = found; /* what was found before stands until then */
+	if (replaceable_look(m->fd, m->xfs, m->offset, m->length, &seen) < 0)
+		seen.shared = seen.unwritten = true;
+	r->replaced.seen = seen;
+}
+
+void kregion_prepare_look(struct kregion *r)
+{
+	r->replaced.leased = kregion_is_leased(r);
+	r->replaced.again = false;
+}
+
+void kregion_take_look(struct kregion *r)
+{
+	r->replaced.found = r->replaced.seen; /* what was found before stood until now */
 }
 
 void kregion_look_at_blocks(struct kregion *r)
@@ -68,7 +79,7 @@ void kregion_look_at_blocks(struct kregion *r)
 
 	if (!m->direct)
 		return;
-	if (kregion_is_leased(r))
+	if (r->replaced.leased)
 		replaceable_wait_for_writers(m->fd);
 	else if (m->write && !m->xfs)
 		replaceable_write(m->fd, m->offset, m->length, WRITE_MOST);
@@ -139,7 +150,8 @@ static void end_late(struct kregion *r)
 
 	if (!b->dropped)
 		b->own_clears = 0;
-	b->drop_all = b->late = false;
+	b->drop_all = false;
+	b->late = b->again;
 	if (!b->wanted && r->guard.state == GUARD_OPEN)
 		kregion_follow_blocks(r);
 	tell_trouble(r);
@@ -156,9 +168,10 @@ static void done_look(struct job *job)
 		kregion_continue(r);
 		return;
 	}
+	kregion_take_look(r);
 	if (was_late)
 		end_late(r);
-	if (was_late && r->replaced.wanted) {
+	if ((was_late || r->replaced.again) && r->replaced.wanted) {
 		submit_look(r); /* it was broken meanwhile, and is armed again */
 		return;
 	}
@@ -201,6 +214,7 @@ static void submit_look(struct kregion *r)
 	r->replaced.own_clears += r->replaced.drop_all;
 	r->replaced.job = (struct job){ .run = run_look, .done = done_look, .key = r->storage };
 	r->replaced.submitted_usec = now_monotonic_usec();
+	kregion_prepare_look(r);
 	worker_submit(r->keeper->files, &r->replaced.job);
 	kregion_step_began(r);
 }
@@ -222,7 +236,9 @@ void kregion_arm(struct kregion *r)
 	r->replaced.arm_error = error;
 	r->replaced.wanted = true;
 	evtimer_add(r->replaced.timer, &patience);
-	if (!r->replaced.job.busy)
+	if (r->replaced.job.busy)
+		r->replaced.again = true;
+	else
 		submit_look(r);
 }
 
@@ -238,6 +254,7 @@ static void make_up(struct kregion *r)
 void kregion_lease_came(struct kregion *r)
 {
 	r->replaced.late = r->mapping->direct;
+	r->replaced.again = r->replaced.job.busy;
 	make_up(r);
 }
 
@@ -281,6 +298,7 @@ static void done_drop(struct job *job)
 		kregion_continue(r);
 		return;
 	}
+	kregion_take_look(r);
 	if (!r->replaced.dropped)
 		r->replaced.own_clears = 0;
 	tell_trouble(r);

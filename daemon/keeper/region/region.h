@@ -89,6 +89,10 @@ struct kregion_replaced {
 	int arm_error;		 /* and then hears this */
 	uint64_t submitted_usec; /* @job */
 	struct replaceable found;
+	bool leased;		 /* the job's: there was a lease when it was submitted */
+	struct replaceable seen; /* the job's; @found when it is done */
+	/* armed, or a lease came, since it was submitted: it may have looked before that */
+	bool again;
 	/* what others took away, and nothing was done about it yet; start >= end: nothing */
 	uint64_t clear_start;
 	uint64_t clear_end;
@@ -406,11 +410,14 @@ void kregion_reason_changed(struct kregion *r);
  * region/blocks.c: GUARD_ARM; GUARD_ARM_DONE follows, at once or after a look at the blocks.
  *
  * kregion_look_at_blocks: in a worker; waits for whoever is in write(2) of the file.
+ * kregion_prepare_look, kregion_take_look: in the loop, before it is submitted and when it is done.
  * kregion_follow_blocks: makes the watch fit what was found; 1: look again, since it asks for
  * writes only now; -EAGAIN: it cannot be changed, the file is being broken.
  */
 void kregion_arm(struct kregion *r);
 void kregion_look_at_blocks(struct kregion *r);
+void kregion_prepare_look(struct kregion *r);
+void kregion_take_look(struct kregion *r);
 int kregion_follow_blocks(struct kregion *r);
 int kregion_init_blocks(struct kregion *r);
 /*

@@ -178,6 +178,7 @@ static void done_register(struct job *job)
 		kregion_continue(r);
 		return;
 	}
+	kregion_take_look(r);
 	if (!error && is_watched_anew(r))
 		return;
 	evtimer_del(r->patience_timer);
@@ -237,6 +238,7 @@ static void submit_register(struct kregion *r)
 	r->job = (struct job){
 		.run = run_register, .done = done_register, .urgent = true, .key = r->storage
 	};
+	kregion_prepare_look(r);
 	worker_submit(r->keeper->worker, &r->job);
 }
 
