@@ -92,11 +92,10 @@ int ibv_query_device(struct ibv_context *context, struct ibv_device_attr *attr)
 	return EOPNOTSUPP;
 }
 
-/* None: the kernel has no counters of it. */
 int ibv_get_device_index(struct ibv_device *d)
 {
 	(void)d;
-	return -1;
+	return fake.counts ? 0 : -1;
 }
 
 int ibv_query_port(struct ibv_context *context, uint8_t port, struct _compat_ibv_port_attr *attr)
@@ -132,6 +131,7 @@ int ibv_dealloc_pd(struct ibv_pd *pd)
 
 struct ibv_mr *ibv_reg_mr(struct ibv_pd *pd, void *address, size_t length, int access)
 {
+	void (*registered)(const struct ibv_mr *mr);
 	struct fake_mr *m = calloc(1, sizeof(*m));
 
 	fake.access = m->access = (unsigned int)access;
@@ -147,6 +147,10 @@ struct ibv_mr *ibv_reg_mr(struct ibv_pd *pd, void *address, size_t length, int a
 				 .handle = 200 + (uint32_t)fake.mrs++,
 				 .lkey = 0x11,
 				 .rkey = 0x22 };
+	registered = fake.registered;
+	fake.registered = NULL;
+	if (registered)
+		registered(&m->mr);
 	return &m->mr;
 }
 

@@ -32,7 +32,10 @@ struct verbs_fake {
 	uint32_t rc_odp_caps;
 	bool has_import;
 	bool advise_wants_local_write; /* as soft-RoCE's */
-	int fail[_CALL_MAX];	       /* errno of the next calls */
+	bool counts;		       /* the kernel has a number for it, which counters need */
+	/* called when the next memory region is there, once: what another thread does then */
+	void (*registered)(const struct ibv_mr *mr);
+	int fail[_CALL_MAX]; /* errno of the next calls */
 	int fail_times[_CALL_MAX];
 	uint32_t imported_rkey; /* of the memory regions imported from now on */
 	unsigned int access;	/* of the last registration */

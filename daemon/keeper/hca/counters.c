@@ -2,8 +2,9 @@
 /*
  * counters.c - see hca/counters.h: libmnl.
  *
- * The kernel numbers memory regions upwards, and the worker alone registers, so the highest number
- * among those of our process and of the right length is the one that was registered last.
+ * The kernel numbers protection domains upwards, so the highest number among those of our process is
+ * the one that was allocated last. Which number a memory region has says its domain, which has no
+ * other: several may be registered at once, and finish in any order.
  */
 #include "keeper/hca/counters.h"
 
@@ -31,42 +32,54 @@ static const struct nlattr *valid(const struct nlattr *a, enum mnl_attr_data_typ
 	return mnl_attr_validate(a, type) < 0 ? NULL : a;
 }
 
-static int parse_region(const struct nlattr *entry, const struct counters_region *wanted,
-			uint32_t *best)
+/* What is read of an entry, of a region or of a domain. */
+struct entry {
+	uint32_t number;
+	uint32_t domain;
+	uint32_t pid;
+	uint32_t rkey;
+	uint64_t length;
+};
+
+static int parse_u32(const struct nlattr *a, uint32_t *ret)
 {
-	uint32_t number = 0, pid = 0, rkey = wanted->rkey;
-	uint64_t length = 0;
+	if (!valid(a, MNL_TYPE_U32))
+		return -EBADMSG;
+	*ret = mnl_attr_get_u32(a);
+	return 0;
+}
+
+/* @ret: as it is where the kernel says nothing */
+static int parse_entry(const struct nlattr *entry, struct entry *ret)
+{
 	const struct nlattr *a;
+	int r = 0;
 
 	mnl_attr_for_each_nested(a, entry) {
 		switch (mnl_attr_get_type(a)) {
 		case RDMA_NLDEV_ATTR_RES_MRN:
-			if (!valid(a, MNL_TYPE_U32))
-				return -EBADMSG;
-			number = mnl_attr_get_u32(a);
+			r = parse_u32(a, &ret->number);
+			break;
+		case RDMA_NLDEV_ATTR_RES_PDN:
+			r = parse_u32(a, &ret->domain);
 			break;
 		case RDMA_NLDEV_ATTR_RES_PID:
-			if (!valid(a, MNL_TYPE_U32))
-				return -EBADMSG;
-			pid = mnl_attr_get_u32(a);
+			r = parse_u32(a, &ret->pid);
 			break;
 		case RDMA_NLDEV_ATTR_RES_RKEY:
-			if (!valid(a, MNL_TYPE_U32))
-				return -EBADMSG;
-			rkey = mnl_attr_get_u32(a);
+			r = parse_u32(a, &ret->rkey);
 			break;
 		case RDMA_NLDEV_ATTR_RES_MRLEN:
 			if (!valid(a, MNL_TYPE_U64))
 				return -EBADMSG;
-			length = mnl_attr_get_u64(a);
+			ret->length = mnl_attr_get_u64(a);
 			break;
 		default:
 			break;
 		}
+		if (r < 0)
+			return r;
 	}
-	if (pid == wanted->pid && length == wanted->length && rkey == wanted->rkey &&
-	    number > *best)
-		*best = number;
 	return 0;
 }
 
@@ -81,9 +94,37 @@ int counters_parse_regions(const struct nlmsghdr *message, const struct counters
 		if (mnl_attr_get_type(table) != RDMA_NLDEV_ATTR_RES_MR)
 			continue;
 		mnl_attr_for_each_nested(entry, table) {
-			r = parse_region(entry, wanted, &best);
+			struct entry e = { .rkey = wanted->rkey };
+
+			r = parse_entry(entry, &e);
 			if (r < 0)
 				return r;
+			if (e.pid == wanted->pid && e.domain == wanted->domain &&
+			    e.length == wanted->length && e.rkey == wanted->rkey && e.number > best)
+				best = e.number;
+		}
+	}
+	*ret_number = best;
+	return 0;
+}
+
+int counters_parse_domains(const struct nlmsghdr *message, uint32_t pid, uint32_t *ret_number)
+{
+	const struct nlattr *table, *entry;
+	uint32_t best = *ret_number;
+	int r;
+
+	mnl_attr_for_each(table, message, 0) {
+		if (mnl_attr_get_type(table) != RDMA_NLDEV_ATTR_RES_PD)
+			continue;
+		mnl_attr_for_each_nested(entry, table) {
+			struct entry e = { 0 };
+
+			r = parse_entry(entry, &e);
+			if (r < 0)
+				return r;
+			if (e.pid == pid && e.domain > best)
+				best = e.domain;
 		}
 	}
 	*ret_number = best;
@@ -132,9 +173,12 @@ int counters_parse_faults(const struct nlmsghdr *message, uint64_t *ret_faults)
 	return 0;
 }
 
+enum subject { DOMAIN, REGION, FAULTS };
+
 /* What a reply's callback is to do; @error: what it found. */
 struct question {
-	const struct counters_region *wanted; /* NULL: faults */
+	enum subject about;
+	const struct counters_region *wanted; /* of a domain the process alone */
 	uint32_t number;
 	uint64_t faults;
 	bool answered;
@@ -146,9 +190,13 @@ static int on_message(const struct nlmsghdr *message, void *userdata)
 	struct question *q = userdata;
 
 	q->answered = true;
-	q->error = q->wanted ? counters_parse_regions(message, q->wanted, &q->number)
-			     : counters_parse_faults(message, &q->faults);
-	return q->error < 0 ? MNL_CB_ERROR : q->wanted ? MNL_CB_OK : MNL_CB_STOP;
+	if (q->about == FAULTS)
+		q->error = counters_parse_faults(message, &q->faults);
+	else if (q->about == REGION)
+		q->error = counters_parse_regions(message, q->wanted, &q->number);
+	else
+		q->error = counters_parse_domains(message, q->wanted->pid, &q->number);
+	return q->error < 0 ? MNL_CB_ERROR : q->about == FAULTS ? MNL_CB_STOP : MNL_CB_OK;
 }
 
 static struct nlmsghdr *new_request(struct counters *c, char *space, int command, uint16_t flags)
@@ -185,11 +233,14 @@ static int ask(struct counters *c, const struct nlmsghdr *request, struct questi
 	return 0;
 }
 
-int counters_find(struct counters *c, const struct counters_region *wanted, uint32_t *ret_number)
+/* In a list of all. */
+static int find(struct counters *c, enum subject about, const struct counters_region *wanted,
+		uint32_t *ret_number)
 {
+	int command = about == REGION ? RDMA_NLDEV_CMD_RES_MR_GET : RDMA_NLDEV_CMD_RES_PD_GET;
+	struct question q = { .about = about, .wanted = wanted };
 	char space[256] __attribute__((aligned(8)));
-	struct question q = { .wanted = wanted };
-	int r = ask(c, new_request(c, space, RDMA_NLDEV_CMD_RES_MR_GET, NLM_F_DUMP), &q);
+	int r = ask(c, new_request(c, space, command, NLM_F_DUMP), &q);
 
 	if (r < 0)
 		return r;
@@ -199,11 +250,21 @@ int counters_find(struct counters *c, const struct counters_region *wanted, uint
 	return 0;
 }
 
+int counters_find_domain(struct counters *c, uint32_t pid, uint32_t *ret_number)
+{
+	return find(c, DOMAIN, &(struct counters_region){ .pid = pid }, ret_number);
+}
+
+int counters_find(struct counters *c, const struct counters_region *wanted, uint32_t *ret_number)
+{
+	return find(c, REGION, wanted, ret_number);
+}
+
 int counters_read(struct counters *c, uint32_t number, uint64_t *ret_faults)
 {
 	char space[256] __attribute__((aligned(8)));
 	struct nlmsghdr *m = new_request(c, space, RDMA_NLDEV_CMD_STAT_GET, 0);
-	struct question q = { 0 };
+	struct question q = { .about = FAULTS };
 	int r;
 
 	mnl_attr_put_u32(m, RDMA_NLDEV_ATTR_STAT_RES, RDMA_NLDEV_ATTR_RES_MR);

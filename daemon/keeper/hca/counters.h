@@ -23,19 +23,23 @@ struct counters *counters_free(struct counters *c);
 DEFINE_FREEP(struct counters, counters_free)
 
 /*
+ * The kernel's number of the newest protection domain of that process: ask right after allocating
+ * it, before another one is. -ENOENT: there is none.
+ */
+int counters_find_domain(struct counters *c, uint32_t pid, uint32_t *ret_number);
+
+/*
  * How a memory region of ours is known among all: the kernel does not say which number it gave to
- * which.
+ * which, but in which protection domain each is.
  */
 struct counters_region {
 	uint32_t pid;
+	uint32_t domain;
 	uint32_t rkey; /* compared where the kernel tells it, which takes CAP_NET_ADMIN */
 	uint64_t length;
 };
 
-/*
- * The kernel's number of the newest memory region that is like @wanted: ask right after registering
- * it. -ENOENT: none is.
- */
+/* The kernel's number of the newest memory region that is like @wanted. -ENOENT: none is. */
 int counters_find(struct counters *c, const struct counters_region *wanted, uint32_t *ret_number);
 
 /*
@@ -47,6 +51,7 @@ int counters_read(struct counters *c, uint32_t number, uint64_t *ret_faults);
 /* For tests. @ret_number: the highest of the message that is like @wanted, if above what it is. */
 int counters_parse_regions(const struct nlmsghdr *message, const struct counters_region *wanted,
 			   uint32_t *ret_number);
+int counters_parse_domains(const struct nlmsghdr *message, uint32_t pid, uint32_t *ret_number);
 int counters_parse_faults(const struct nlmsghdr *message, uint64_t *ret_faults);
 
 #endif

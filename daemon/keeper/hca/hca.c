@@ -267,10 +267,29 @@ static void free_mrp(struct hca_mr **m)
 		free_mr(*m);
 }
 
-/* Right after it was registered: its counters, if there are any. With the lock held. */
-static void find_counters(struct hca *h, struct hca_mr *m)
+/*
+ * A protection domain, and where there are counters its number, before another thread has one.
+ * NULL: errno says why not.
+ */
+static struct ibv_pd *allocate_domain(struct hca *h, uint32_t *ret_number)
+{
+	struct ibv_pd *pd;
+
+	pthread_mutex_lock(&h->lock);
+	errno = 0;
+	pd = ibv_alloc_pd(h->context);
+	if (pd && h->counters &&
+	    counters_find_domain(h->counters, (uint32_t)getpid(), ret_number) < 0)
+		h->counters = counters_free(h->counters);
+	pthread_mutex_unlock(&h->lock);
+	return pd;
+}
+
+/* When it was registered: its counters, if there are any. With the lock held. */
+static void find_counters(struct hca *h, struct hca_mr *m, uint32_t domain)
 {
 	const struct counters_region r = { .pid = (uint32_t)getpid(),
+					   .domain = domain,
 					   .rkey = m->mr->rkey,
 					   .length = m->mr->length };
 	uint64_t faults;
@@ -324,6 +343,7 @@ int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, u
 {
 	_cleanup_(free_mrp) struct hca_mr *m = calloc(1, sizeof(*m));
 	unsigned int access = IBV_ACCESS_ON_DEMAND | IBV_ACCESS_REMOTE_READ;
+	uint32_t domain = 0;
 
 	if (!m)
 		return -ENOMEM;
@@ -336,15 +356,15 @@ int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, u
 		access |= h->read_access;
 	m->write = write;
 	m->on_demand = access & IBV_ACCESS_ON_DEMAND;
-	errno = 0;
-	m->pd = ibv_alloc_pd(h->context);
+	m->pd = allocate_domain(h, &domain);
 	if (!m->pd)
 		return errno_or(ENOMEM);
+	errno = 0;
 	m->mr = ibv_reg_mr(m->pd, (void *)(uintptr_t)address, length, access);
 	if (!m->mr)
 		return errno_or(ENOMEM);
 	pthread_mutex_lock(&h->lock);
-	find_counters(h, m);
+	find_counters(h, m, domain);
 	pthread_mutex_unlock(&h->lock);
 	*ret = steal_pointer(m);
 	return 0;

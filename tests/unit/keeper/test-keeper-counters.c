@@ -16,7 +16,9 @@
 
 #define SPACE 4096
 
-static const struct counters_region wanted = { .pid = 77, .rkey = 0x22, .length = 8192 };
+static const struct counters_region wanted = {
+	.pid = 77, .domain = 5, .rkey = 0x22, .length = 8192
+};
 
 static struct nlmsghdr *begin(char *space)
 {
@@ -30,8 +32,8 @@ static struct nlmsghdr *begin(char *space)
 	return m;
 }
 
-static void put_region(struct nlmsghdr *m, uint32_t number, uint32_t pid, uint64_t length,
-		       const uint32_t *rkey)
+static void put_region_in(struct nlmsghdr *m, uint32_t domain, uint32_t number, uint32_t pid,
+			  uint64_t length, const uint32_t *rkey)
 {
 	struct nlattr *entry = mnl_attr_nest_start(m, RDMA_NLDEV_ATTR_RES_MR_ENTRY);
 
@@ -39,12 +41,18 @@ static void put_region(struct nlmsghdr *m, uint32_t number, uint32_t pid, uint64
 		mnl_attr_put_u32(m, RDMA_NLDEV_ATTR_RES_RKEY, *rkey);
 	mnl_attr_put_u64(m, RDMA_NLDEV_ATTR_RES_MRLEN, length);
 	mnl_attr_put_u32(m, RDMA_NLDEV_ATTR_RES_MRN, number);
-	mnl_attr_put_u32(m, RDMA_NLDEV_ATTR_RES_PDN, 5);
+	mnl_attr_put_u32(m, RDMA_NLDEV_ATTR_RES_PDN, domain);
 	if (pid)
 		mnl_attr_put_u32(m, RDMA_NLDEV_ATTR_RES_PID, pid);
 	else
 		mnl_attr_put_strz(m, RDMA_NLDEV_ATTR_RES_KERN_NAME, "ib_core");
 	mnl_attr_nest_end(m, entry);
+}
+
+static void put_region(struct nlmsghdr *m, uint32_t number, uint32_t pid, uint64_t length,
+		       const uint32_t *rkey)
+{
+	put_region_in(m, 5, number, pid, length, rkey);
 }
 
 static void put_counter(struct nlmsghdr *m, const char *name, uint64_t value)
@@ -84,7 +92,36 @@ static struct nlmsghdr *regions(char *space)
 	put_region(m, 9, 77, 8192, &other_key); /* with CAP_NET_ADMIN: somebody else's */
 	put_region(m, 10, 77, 4096, NULL);
 	put_region(m, 11, 78, 8192, NULL);
-	put_region(m, 12, 0, 8192, NULL); /* the kernel's own */
+	put_region(m, 12, 0, 8192, NULL);	 /* the kernel's own */
+	put_region_in(m, 6, 13, 77, 8192, NULL); /* registered at the same time */
+	mnl_attr_nest_end(m, table);
+	return m;
+}
+
+static void put_domain(struct nlmsghdr *m, uint32_t number, uint32_t pid)
+{
+	struct nlattr *entry = mnl_attr_nest_start(m, RDMA_NLDEV_ATTR_RES_PD_ENTRY);
+
+	mnl_attr_put_u32(m, RDMA_NLDEV_ATTR_RES_PDN, number);
+	mnl_attr_put_u64(m, RDMA_NLDEV_ATTR_RES_USECNT, 1);
+	mnl_attr_put_u32(m, RDMA_NLDEV_ATTR_RES_CTXN, 1);
+	if (pid)
+		mnl_attr_put_u32(m, RDMA_NLDEV_ATTR_RES_PID, pid);
+	else
+		mnl_attr_put_strz(m, RDMA_NLDEV_ATTR_RES_KERN_NAME, "ib_core");
+	mnl_attr_nest_end(m, entry);
+}
+
+static struct nlmsghdr *domains(char *space)
+{
+	struct nlmsghdr *m = begin(space);
+	struct nlattr *table = mnl_attr_nest_start(m, RDMA_NLDEV_ATTR_RES_PD);
+
+	put_domain(m, 4, 77);
+	put_domain(m, 5, 77);
+	put_domain(m, 3, 77);
+	put_domain(m, 6, 78);
+	put_domain(m, 7, 0);
 	mnl_attr_nest_end(m, table);
 	return m;
 }
@@ -99,6 +136,12 @@ static void test_good(void)
 	number = 20; /* an earlier part of the list had a higher one */
 	assert(counters_parse_regions(regions(space), &wanted, &number) == 0 && number == 20);
 	assert(counters_parse_faults(statistics(space), &faults) == 0 && faults == 1234567890123);
+	number = 0;
+	assert(counters_parse_domains(domains(space), 77, &number) == 0 && number == 5);
+	number = 20;
+	assert(counters_parse_domains(domains(space), 77, &number) == 0 && number == 20);
+	number = 0;
+	assert(counters_parse_domains(regions(space), 77, &number) == 0 && number == 0);
 }
 
 /* soft-RoCE, and pinned regions on mlx5: the number, and no counters. */
@@ -125,7 +168,8 @@ static void test_not_counted(void)
 static void test_wrong_types(void)
 {
 	static const uint16_t types[] = { RDMA_NLDEV_ATTR_RES_MRN, RDMA_NLDEV_ATTR_RES_PID,
-					  RDMA_NLDEV_ATTR_RES_RKEY, RDMA_NLDEV_ATTR_RES_MRLEN };
+					  RDMA_NLDEV_ATTR_RES_RKEY, RDMA_NLDEV_ATTR_RES_MRLEN,
+					  RDMA_NLDEV_ATTR_RES_PDN };
 	char space[SPACE] __attribute__((aligned(8)));
 	struct nlattr *table, *entry;
 	uint32_t number = 1;
@@ -175,6 +219,7 @@ static void try_bytes(const struct nlmsghdr *m, uint32_t length)
 	memcpy(copy, m, length);
 	copy->nlmsg_len = length;
 	counters_parse_regions(copy, &wanted, &number);
+	counters_parse_domains(copy, wanted.pid, &number);
 	counters_parse_faults(copy, &faults);
 	free(copy);
 }
@@ -204,6 +249,7 @@ int main(void)
 	test_wrong_types();
 	test_mutilated(regions);
 	test_mutilated(statistics);
+	test_mutilated(domains);
 	/*
 	 * a machine may have no RDMA netlink at all; if it has, there is no device of this number
 	 */
@@ -212,6 +258,7 @@ int main(void)
 		uint64_t faults = 6;
 
 		assert(counters_find(c, &wanted, &number) < 0 && number == 5);
+		assert(counters_find_domain(c, 77, &number) < 0 && number == 5);
 		assert(counters_read(c, 1, &faults) < 0 && faults == 6);
 		counters_free(c);
 	}
