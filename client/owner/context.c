@@ -42,6 +42,15 @@ static int connect_bus(sd_bus **ret)
 	return 0;
 }
 
+/* Not by getpwuid(3): what that returned to another part of the program would change under it. */
+static bool has_account(uid_t uid)
+{
+	struct passwd entry, *found = NULL;
+	char room[1024];
+
+	return getpwuid_r(uid, &entry, room, sizeof(room), &found) == ERANGE || found;
+}
+
 _public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdmareg **ret)
 {
 	_cleanup_(rdmareg_close_cleanup) struct rdmareg *c = NULL;
@@ -80,7 +89,7 @@ _public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdm
 	sd_bus_set_allow_interactive_authorization(c->bus, o.interactive);
 	r = signals_attach(c);
 	/* A bus that does not know a user ends the connection without a word. */
-	if (r == -ENOTCONN && !getpwuid(geteuid()))
+	if (r == -ENOTCONN && !has_account(geteuid()))
 		return fail(
 			EACCES,
 			"connecting to the bus: it ended the connection, because user id %u has no "
