@@ -337,7 +337,8 @@ static void test_silent(int fd)
 	await_answer(owner, &registering);
 	check_text(registering.reply.error, "");
 	check(has_property(registering.reply.id, "Degraded", "does not answer"));
-	until(count_events("unmark") == unmarks + 1);
+	/* that of an earlier region may come as late */
+	until(count_events("unmark") > unmarks);
 	check(call_region(owner, registering.reply.id, "Release", &r));
 	/* one that ends meanwhile */
 	registering = (struct later){ 0 };
