@@ -31,7 +31,7 @@ import trust
 from world import Programs
 
 MARK = "rdmareg-kit."
-SCRATCH = "/tmp"  # short: names of sockets are
+SCRATCH = os.path.realpath("/tmp")  # short: names of sockets are
 PR_SET_PDEATHSIG = 1  # prctl(2)
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent.parent  # of the tree; in the lab's guest there is none
@@ -63,6 +63,11 @@ def parse():
     why_not = why_not_there(options.directory)
     if why_not:
         p.error(why_not)
+    # from here on links that lead there are not followed again: others may have made them
+    options.directory = [os.path.realpath(place) for place in options.directory]
+    why_not = next((f"--directory {place}: {why}" for place in options.directory for why in [trust.why_not(place)] if why), "")
+    if why_not:
+        p.error(why_not)
     return options
 
 
@@ -74,20 +79,18 @@ def why_not_there(places):
         same = next((other for other in places[:number] if os.path.samefile(place, other)), None)
         if same:
             return f"--directory {place} is the same directory as --directory {same}: name it once"
-        if trust.why_not(place):
-            return f"--directory {place}: {trust.why_not(place)}"
     return ""
 
 
 def why_not_report(out):
-    """Why a report cannot be made there, in words, or ""."""
-    parent = out.absolute().parent
+    """Why a report cannot be made there, in words, or "". No link leads to @out."""
+    parent = out.parent
     for path in (out, parent / report.archive_name(out)):
         if os.path.lexists(path):
             return f"{path} exists: name another one with --out, or remove it"
     if not parent.is_dir():
         return f"--out {out}: there is no directory {parent}"
-    return trust.why_not(parent) and f"--out {out}: {trust.why_not(parent)}"
+    return trust.why_not(str(parent)) and f"--out {out}: {trust.why_not(str(parent))}"
 
 
 class Guard:
@@ -190,14 +193,14 @@ def main():
     options = parse()
     the_machine = machine.Machine(options.sysfs)
     given = list(options.directory)
-    options.directory = [os.path.realpath(place) for place in options.directory] or plan.default_directories()
+    options.directory = options.directory or plan.default_directories()
     if not options.device:
         options.device = next((a.name for a in sorted(the_machine.adapters, key=lambda a: not a.up)), None)
     adapter = next((a for a in the_machine.adapters if a.name == options.device), None)
     address = options.address or (adapter.address() if adapter else None)
     programs = Programs(None if options.installed else pathlib.Path(options.build), pathlib.Path(options.libexec), pathlib.Path(options.bindir),
                         dict(word.split("=", 1) for word in options.program))
-    steps = plan.make(programs, options, the_machine, address, [os.path.realpath(place) for place in given])
+    steps = plan.make(programs, options, the_machine, address, given)
     tell_plan(options, steps, the_machine, address)
     if not adapter or all(step.why_not for step in steps):
         print("\nNothing of this can be run here.")
@@ -209,7 +212,9 @@ def main():
         print("\n./run hardware --yes needs root: name spaces, and keepers under user ids of their own.", file=sys.stderr)
         return 2
     options.out = options.out or f"rdmareg-hardware-{time.strftime('%Y%m%d-%H%M%S')}"
-    out = pathlib.Path(options.out)
+    out = pathlib.Path(options.out).absolute()
+    out = out.parent.resolve() / out.name
+    options.out = str(out)
     why_not = why_not_report(out) or trust.why_not(SCRATCH)
     if why_not:
         print(f"\n{why_not}.", file=sys.stderr)

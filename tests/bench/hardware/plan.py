@@ -116,4 +116,4 @@ def load(path):
 
 
 def default_directories():
-    return [place for place in ("/var/tmp",) if os.access(place, os.W_OK) and not trust.why_not(place)]
+    return [place for place in (os.path.realpath("/var/tmp"),) if os.access(place, os.W_OK) and not trust.why_not(place)]

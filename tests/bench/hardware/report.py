@@ -32,7 +32,7 @@ def read_steps(out):
         try:
             told = json.loads(line)
             last[told["step"]] = {"verdict": str(told["verdict"]), "text": str(told["text"])}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     return last
 
@@ -43,7 +43,7 @@ def read_selftest(out):
         told = json.loads(read_lines(out / "selftest.json")[0])
         of_selftest(told)
         return told
-    except (IndexError, ValueError, KeyError, TypeError):
+    except (IndexError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -145,7 +145,7 @@ def write(out, steps, made, machine_facts, adapter_facts, kernel_log):
     told = machine.without_names(told)
     told["pictures"] = draw(out, rows, dict(told["adapter"]).get("device", "no adapter"))
     (out / "report.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    (out / "report.txt").write_text(text_of(told) + "\n", encoding="utf-8")
+    (out / "report.txt").write_text(text_of(told) + "\n", encoding="utf-8", errors="backslashreplace")
     for rest in ("plan.json", "orders.json", "steps.jsonl", "selftest.json"):
         (out / rest).unlink(missing_ok=True)
     for log in (out / "logs").glob("*"):

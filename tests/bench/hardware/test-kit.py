@@ -50,15 +50,17 @@ def make_sysfs(root):
     (root / "net/played0/mtu").write_text("9000\n", encoding="ascii")
 
 
-def running():
-    """Command lines of the processes that were started with a file of the kit's."""
+def running(root):
+    """Command lines of the processes that were started with a file of the kit's, and see the /tmp of this test."""
     found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            found.append(path.read_bytes())
+            words = (path / "cmdline").read_bytes()
+            if b"rdmareg-kit." in words and root.name in (path / "mountinfo").read_text(encoding="utf-8", errors="replace"):
+                found.append(words)
         except OSError:
             continue
-    return [words for words in found if b"rdmareg-kit." in words]
+    return found
 
 
 class Place:
@@ -87,7 +89,7 @@ class Place:
         """No file of the kit's but the reports, and no process that has one open or was started with one."""
         assert not [*self.data.iterdir()], f"left: {[*self.data.iterdir()]}"
         assert not [*(self.root / "tmp").iterdir()], f"left: {[*(self.root / 'tmp').iterdir()]}"
-        assert not running(), f"left running: {running()}"
+        assert not running(self.root), f"left running: {running(self.root)}"
 
     def nothing_private(self, name):
         with tarfile.open(f"{self.root / name}.tar.gz") as tar:
@@ -190,6 +192,16 @@ def distrusted(place):
     assert "There is no archive of it" in place.run(*begin, *late, "--out", "late", status=1)
     assert victim.read_text(encoding="ascii") == "as it was" and (place.root / "late/report.txt").exists()
 
+    # who owns the directory of a link turns it while the kit runs
+    safe, turned, evil = place.root / "safe", theirs / "turned", theirs / "evil"
+    safe.mkdir()
+    (evil / "report").mkdir(parents=True)
+    (evil / "report/report.txt").symlink_to(victim)
+    turned.symlink_to(safe)
+    place.run(*begin, *play(place, "bench-p8-registry", f"ln -sfn {evil} {turned}"), "--out", turned / "report", status=0)
+    assert turned.resolve() == evil and victim.read_text(encoding="ascii") == "as it was"
+    assert (safe / "report/report.txt").exists() and [path.name for path in (evil / "report").iterdir()] == ["report.txt"]
+
 
 def for_root_alone(place):
     """There are tickets in what the kit has while it runs."""
@@ -206,7 +218,7 @@ def for_root_alone(place):
 
 def torn(place):
     """Whatever is in the files that the steps leave, there is a report, and the next step is run."""
-    for number, findings in enumerate(('{"device": "fake0", "usab', "[1]", '{"device": "fake0", "usable": true, "reason": "", "checks": [7]}')):
+    for number, findings in enumerate(('{"device": "fake0", "usab', "[1]", 20000 * "[", '{"device": "fake0", "usable": true, "reason": "", "checks": [7]}')):
         program = play(place, "rdmareg-selftest", f"echo '{findings}'")
         place.run("--yes", "--quick", "--only", "selftest", "--only", "p8", *program, "--out", f"torn-{number}", status=1)
         steps, told, text = place.report(f"torn-{number}")
@@ -261,7 +273,7 @@ def killed(place):
     process = started(place, "killed")
     process.kill()
     process.wait()
-    while running():
+    while running(place.root):
         os.sched_yield()
     process.communicate()
     for path in [*place.data.iterdir(), *(place.root / "tmp").iterdir()]:

@@ -11,11 +11,12 @@ OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def why_not(place):
-    """Why nothing may be made in @place, in words; "": it may. All of its parents are looked at, from the top, links resolved."""
+    """Why nothing may be made in @place, in words; "": it may. It is an absolute path whose links were resolved, and that alone is used later on:
+    who owns the directory of a link can turn it. All of its parents are looked at, from the top."""
     owners, path = {0, os.geteuid(), os.stat(__file__).st_uid}, "/"
     fd = os.open(path, OPEN)
     try:
-        for part in ("", *filter(None, os.path.realpath(place).split("/"))):
+        for part in ("", *filter(None, place.split("/"))):
             if part:
                 path = os.path.join(path, part)
                 inner = os.open(part, OPEN, dir_fd=fd)

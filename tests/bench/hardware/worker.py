@@ -27,7 +27,7 @@ class Worker:
         with open(self.out / "steps.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step.name, "verdict": verdict, "text": text}) + "\n")
         if verdict != "begun":
-            print(f"{verdict:8} {step.name}: {text}", flush=True)
+            print(f"{verdict:8} {step.name}: {text}".encode(errors="backslashreplace").decode(), flush=True)
 
     def selftest(self, _step):
         """What it finds is obeyed by the kit's own keepers, and kept nowhere else."""
