@@ -25,7 +25,7 @@
 #include <sys/vfs.h>
 
 #define HUGE_PAGE (UINT64_C(2) << 20)
-#define CONGRUENT_TRIES 8 /* then it is mapped wherever there is room */
+#define WISHES_MAX 8
 #define LENGTH_MAX (UINT64_C(1) << 46)
 #define HUGETLBFS_MAGIC_NUMBER 0x958458f6
 
@@ -233,18 +233,29 @@ static int map_near(struct mapping *m, int fd, uint64_t wish)
 	return 0;
 }
 
+static bool is_congruent(const struct mapping *m)
+{
+	return (m->address - m->offset) % alignment(m) == 0;
+}
+
 static int map_file(struct mapping *m, int fd)
 {
-	uint64_t wish = 0;
-
 	for (unsigned int i = 0;; i++) {
-		int r = find_room(m, &wish);
+		bool last = i == WISHES_MAX; /* without one: wherever there is room */
+		uint64_t wish = 0;
+		int r = last ? 0 : find_room(m, &wish);
 
 		if (r == 0)
 			r = map_near(m, fd, wish);
-		if (r < 0 || (m->address - m->offset) % alignment(m) == 0 || i == CONGRUENT_TRIES)
+		/*
+		 * a device-dax that cannot be where it was wished does not look for an address that
+		 * suits it, and refuses what is found (drivers/dax/device.c)
+		 */
+		if (last || (r == 0 && is_congruent(m)) ||
+		    (r < 0 && !(r == -EINVAL && m->device_bytes)))
 			return r;
-		munmap((void *)(uintptr_t)m->address, m->length);
+		if (r == 0)
+			munmap((void *)(uintptr_t)m->address, m->length);
 		m->address = 0;
 	}
 }
