@@ -4,9 +4,9 @@
  * the endpoint.
  *
  * What always holds: all that is listened on belongs to one device, since a region's key does. An
- * address that the machine does not have is not among endpoint_places(), but goes on being listened
- * on: when it comes back, so do the tickets that name it. With "any" that holds for the last
- * LISTEN_ADDRESSES_MAX that were found.
+ * address that the machine does not have any more is not among endpoint_places(), but goes on being
+ * listened on: when it comes back, so do the tickets that name it. With "any" that holds until
+ * LISTEN_ADDRESSES_MAX - 1 others were found.
  * What is known is a level: it is looked at anew whenever the kernel says that something changed, at
  * each ticket, and every RETRY_USEC while not all is as wanted.
  */

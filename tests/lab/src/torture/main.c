@@ -11,11 +11,11 @@
  *   --peers FILE	the network namespace of peers (/run/netns/b). "": this one, and caches of the whole machine stay as they are
  *   --tries N		how often a failing tape is played to shrink it (150)
  *   --tape FILE	where a failing tape is left; else it is printed
- *   --replay FILE	that tape, once, and nothing else; --tries 0 does not shrink it
+ *   --replay FILE	that tape and nothing else; if it fails it is shrunk, but with --tries 0
  *   --trace		each operation before it is done
  *   --stamps SECONDS	no tapes, but peers and programs at the same time (stamps.h), with this seed
  *
- * Prints what was done, and the seed to go on with. Exits 1 if something was wrong, 2 if it could not
+ * Prints what was done, from which seed to which. Exits 1 if something was wrong, 2 if it could not
  * begin.
  */
 #include <errno.h>
@@ -122,7 +122,7 @@ static void complain(const struct subject *s, struct op *ops, size_t n,
 	if (verdict->at + 1 < n)
 		n = verdict->at + 1;
 	n = shrink(ops, n, tries, fails, (void *)s);
-	printf("the shortest tape that fails, %zu operations:\n", n);
+	printf("a tape that fails, of %zu operations:\n", n);
 	leave_tape(tape, ops, n);
 }
 
@@ -293,7 +293,7 @@ int main(int argc, char **argv)
 	if (!q.name) {
 		fprintf(stderr,
 			"usage: torture [--operations N] [--start SEED] [--each N] [--tries N] "
-			"[--local] [--peers FILE] [--tape FILE] [--replay FILE] [--trace] "
+			"[--local] [--peers FILE] [--tape FILE] [--replay FILE] [--stamps SECONDS] [--trace] "
 			"xfs|xfs-dax|ext4|ext4-dax|btrfs|tmpfs FOLDER\n");
 		return 2;
 	}
