@@ -4,7 +4,7 @@
 # The product as an installed system service: started by the first call, keepers as units of their own under user ids of their own,
 # tenants that do not see each other, and regions that outlive restart, crash, hang and stop of the daemon.
 # boot: systemd
-# timeout: 900
+# timeout: 1800
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
