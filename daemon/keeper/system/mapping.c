@@ -351,7 +351,10 @@ int mapping_fence(struct mapping *m, uint64_t *start, uint64_t *end)
 	first = first / m->granule * m->granule;
 	last = (last + m->granule - 1) / m->granule * m->granule;
 	if (mprotect((void *)(uintptr_t)(m->address + first), last - first, PROT_NONE) < 0) {
-		/* a part needs a mapping more, or two; all of it needs none */
+		/*
+		 * a part needs a mapping more, or two; all of it needs none, unless the kernel made
+		 * one mapping of it and of an adjacent region of the same open file
+		 */
 		if (errno != ENOMEM ||
 		    mprotect((void *)(uintptr_t)m->address, m->length, PROT_NONE) < 0)
 			return -errno;
