@@ -4,15 +4,11 @@
 
 #include "harness.h"
 
-uint64_t world_metric(const struct world *w, const char *series)
+uint64_t metric_in(const char *page, const char *series)
 {
-	static char page[1 << 20];
-	char arguments[256];
 	const char *found = NULL;
 	size_t n = strlen(series);
 
-	snprintf(arguments, sizeof(arguments), "metrics --socket '%s/run/metrics'", w->directory);
-	check(world_ctl(w, arguments, page, sizeof(page)) == 0);
 	for (const char *line = page; line; line = (line = strchr(line, '\n')) ? line + 1 : NULL) {
 		if (strncmp(line, series, n) || line[n] != ' ')
 			continue;
@@ -22,4 +18,14 @@ uint64_t world_metric(const struct world *w, const char *series)
 	if (!found)
 		check_text("", series);
 	return strtoull(found, NULL, 10);
+}
+
+uint64_t world_metric(const struct world *w, const char *series)
+{
+	static char page[1 << 20];
+	char arguments[256];
+
+	snprintf(arguments, sizeof(arguments), "metrics --socket '%s/run/metrics'", w->directory);
+	check(world_ctl(w, arguments, page, sizeof(page)) == 0);
+	return metric_in(page, series);
 }

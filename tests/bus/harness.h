@@ -76,6 +76,8 @@ bool world_log_contains(const struct world *w, const char *text);
 int world_ctl(const struct world *w, const char *arguments, char *out, size_t size);
 /* What is counted of this series, which has to be there once: "rdmareg_keepers{state=\"ready\"}". */
 uint64_t world_metric(const struct world *w, const char *series);
+/* The same, of a page that was read. */
+uint64_t metric_in(const char *page, const char *series);
 size_t world_descriptors(const struct world *w);
 /* Of the daemon, in KiB. */
 size_t world_memory(const struct world *w);

@@ -43,23 +43,12 @@ static int run_ctl(const char *options, char *out, size_t size)
 	return WEXITSTATUS(pclose(f));
 }
 
-/* Of one series; it must be there once. */
 static uint64_t read_value(const char *options, const char *series)
 {
 	static char page[1 << 20];
-	size_t n = strlen(series);
-	const char *found = NULL;
 
 	check(run_ctl(options, page, sizeof(page)) == 0);
-	for (const char *line = page; line; line = (line = strchr(line, '\n')) ? line + 1 : NULL) {
-		if (strncmp(line, series, n) || line[n] != ' ')
-			continue;
-		check(!found);
-		found = line + n + 1;
-	}
-	if (!found)
-		check_text("", series);
-	return strtoull(found, NULL, 10);
+	return metric_in(page, series);
 }
 
 static uint64_t value(const char *series)
