@@ -45,22 +45,6 @@ bool op_takes(enum op_kind kind)
 	}
 }
 
-bool op_is_remote(enum op_kind kind)
-{
-	switch (kind) {
-	case OP_REMOTE_WRITE:
-	case OP_REMOTE_READ:
-	case OP_REMOTE_PEEK:
-	case OP_PERSIST:
-	case OP_DISCONNECT:
-	case OP_REGION:
-	case OP_RELEASE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* A range that lies below @end; false: there is none. */
 static bool within(struct op *op, uint32_t end)
 {

@@ -39,7 +39,4 @@ bool op_reads(enum op_kind kind);
 /* Is it one that policy hold refuses? */
 bool op_takes(enum op_kind kind);
 
-/* Done by a peer or about the region, not by a local system call. */
-bool op_is_remote(enum op_kind kind);
-
 #endif

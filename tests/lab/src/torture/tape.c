@@ -53,6 +53,22 @@ struct region_kind region_of(uint32_t value)
 	return k;
 }
 
+bool op_is_remote(enum op_kind kind)
+{
+	switch (kind) {
+	case OP_REMOTE_WRITE:
+	case OP_REMOTE_READ:
+	case OP_REMOTE_PEEK:
+	case OP_PERSIST:
+	case OP_DISCONNECT:
+	case OP_REGION:
+	case OP_RELEASE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool can(const struct abilities *a, enum op_kind kind)
 {
 	switch (kind) {
@@ -72,15 +88,8 @@ static bool can(const struct abilities *a, enum op_kind kind)
 	case OP_DROP_CACHES:
 	case OP_COMPACT:
 		return a->system;
-	case OP_REMOTE_WRITE:
-	case OP_REMOTE_READ:
-	case OP_REMOTE_PEEK:
-	case OP_PERSIST:
-	case OP_DISCONNECT:
-	case OP_REGION:
-		return a->remote;
 	default:
-		return true;
+		return a->remote || !op_is_remote(kind);
 	}
 }
 
