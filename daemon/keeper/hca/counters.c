@@ -83,15 +83,32 @@ static int parse_entry(const struct nlattr *entry, struct entry *ret)
 	return 0;
 }
 
-int counters_parse_regions(const struct nlmsghdr *message, const struct counters_region *wanted,
-			   uint32_t *ret_number)
+enum subject { DOMAIN, REGION, FAULTS };
+
+/* Its number, if it is one of ours that is like @wanted, of whom a domain has the process alone. */
+static uint32_t match(enum subject about, const struct entry *e,
+		      const struct counters_region *wanted)
 {
+	if (e->pid != wanted->pid)
+		return 0;
+	if (about == DOMAIN)
+		return e->domain;
+	return e->domain == wanted->domain && e->length == wanted->length && e->rkey == wanted->rkey
+		       ? e->number
+		       : 0;
+}
+
+/* The highest one. */
+static int parse_list(const struct nlmsghdr *message, enum subject about,
+		      const struct counters_region *wanted, uint32_t *ret_number)
+{
+	const uint16_t type = about == DOMAIN ? RDMA_NLDEV_ATTR_RES_PD : RDMA_NLDEV_ATTR_RES_MR;
 	const struct nlattr *table, *entry;
-	uint32_t best = *ret_number;
+	uint32_t best = *ret_number, number;
 	int r;
 
 	mnl_attr_for_each(table, message, 0) {
-		if (mnl_attr_get_type(table) != RDMA_NLDEV_ATTR_RES_MR)
+		if (mnl_attr_get_type(table) != type)
 			continue;
 		mnl_attr_for_each_nested(entry, table) {
 			struct entry e = { .rkey = wanted->rkey };
@@ -99,36 +116,23 @@ int counters_parse_regions(const struct nlmsghdr *message, const struct counters
 			r = parse_entry(entry, &e);
 			if (r < 0)
 				return r;
-			if (e.pid == wanted->pid && e.domain == wanted->domain &&
-			    e.length == wanted->length && e.rkey == wanted->rkey && e.number > best)
-				best = e.number;
+			number = match(about, &e, wanted);
+			best = number > best ? number : best;
 		}
 	}
 	*ret_number = best;
 	return 0;
 }
 
+int counters_parse_regions(const struct nlmsghdr *message, const struct counters_region *wanted,
+			   uint32_t *ret_number)
+{
+	return parse_list(message, REGION, wanted, ret_number);
+}
+
 int counters_parse_domains(const struct nlmsghdr *message, uint32_t pid, uint32_t *ret_number)
 {
-	const struct nlattr *table, *entry;
-	uint32_t best = *ret_number;
-	int r;
-
-	mnl_attr_for_each(table, message, 0) {
-		if (mnl_attr_get_type(table) != RDMA_NLDEV_ATTR_RES_PD)
-			continue;
-		mnl_attr_for_each_nested(entry, table) {
-			struct entry e = { 0 };
-
-			r = parse_entry(entry, &e);
-			if (r < 0)
-				return r;
-			if (e.pid == pid && e.domain > best)
-				best = e.domain;
-		}
-	}
-	*ret_number = best;
-	return 0;
+	return parse_list(message, DOMAIN, &(struct counters_region){ .pid = pid }, ret_number);
 }
 
 /* One counter: its value if it is the one we want. */
@@ -173,12 +177,10 @@ int counters_parse_faults(const struct nlmsghdr *message, uint64_t *ret_faults)
 	return 0;
 }
 
-enum subject { DOMAIN, REGION, FAULTS };
-
 /* What a reply's callback is to do; @error: what it found. */
 struct question {
 	enum subject about;
-	const struct counters_region *wanted; /* of a domain the process alone */
+	const struct counters_region *wanted; /* NULL: faults */
 	uint32_t number;
 	uint64_t faults;
 	bool answered;
@@ -192,10 +194,8 @@ static int on_message(const struct nlmsghdr *message, void *userdata)
 	q->answered = true;
 	if (q->about == FAULTS)
 		q->error = counters_parse_faults(message, &q->faults);
-	else if (q->about == REGION)
-		q->error = counters_parse_regions(message, q->wanted, &q->number);
 	else
-		q->error = counters_parse_domains(message, q->wanted->pid, &q->number);
+		q->error = parse_list(message, q->about, q->wanted, &q->number);
 	return q->error < 0 ? MNL_CB_ERROR : q->about == FAULTS ? MNL_CB_STOP : MNL_CB_OK;
 }
 
