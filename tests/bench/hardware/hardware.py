@@ -43,7 +43,7 @@ def parse():
     p.add_argument("--yes", action="store_true", help="do it; without, only tell what would be done")
     p.add_argument("--device", help="RDMA device (default: the first with a port that is up)")
     p.add_argument("--address", help="IPv4 address of its network interface (default: its first)")
-    p.add_argument("--directory", action="append", default=[], help="make files there, which others may sync (several; default /var/tmp, not synced)")
+    p.add_argument("--directory", action="append", default=[], type=os.path.realpath, help="make files there, which others may sync (several; default /var/tmp, not synced)")
     p.add_argument("--out", help="where the report goes (default: ./rdmareg-hardware-DATE); must not exist")
     p.add_argument("--minutes", type=int, default=60, help="no step goes on after that (60); a minute later all has ended")
     p.add_argument("--only", action="append", default=[], type=str.lower, help="only this step: selftest, transfer, P2, ... (several)")
@@ -63,22 +63,19 @@ def parse():
     why_not = why_not_there(options.directory)
     if why_not:
         p.error(why_not)
-    # from here on links that lead there are not followed again: others may have made them
-    options.directory = [os.path.realpath(place) for place in options.directory]
-    why_not = next((f"--directory {place}: {why}" for place in options.directory for why in [trust.why_not(place)] if why), "")
-    if why_not:
-        p.error(why_not)
     return options
 
 
 def why_not_there(places):
-    """What is wrong with one of the directories, in words, or ""."""
+    """What is wrong with one of the directories, in words, or "". Links to them were followed and are not again: others may turn theirs."""
     for number, place in enumerate(places):
         if not os.path.isdir(place):
             return f"--directory {place}: there is no such directory"
         same = next((other for other in places[:number] if os.path.samefile(place, other)), None)
         if same:
             return f"--directory {place} is the same directory as --directory {same}: name it once"
+        if trust.why_not(place):
+            return f"--directory {place}: {trust.why_not(place)}"
     return ""
 
 
