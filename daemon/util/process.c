@@ -100,9 +100,9 @@ bool process_is_over(pid_t pid, uint64_t start)
 
 bool process_read_cgroup(pid_t pid, char *ret, size_t size)
 {
-	char text[2 * PATH_MAX], *line = text, *end;
+	/* a line for each hierarchy, of which version 1 has some fifteen; ours is the last */
+	char text[16 * (PATH_MAX + 32)], *line = text, *end;
 
-	/* a line for each hierarchy; one that is not whole does not fit */
 	if (!process_read(pid, "cgroup", text, sizeof(text)))
 		return false;
 	for (; (end = strchr(line, '\n')); line = end + 1) {
