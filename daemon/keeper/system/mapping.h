@@ -3,8 +3,8 @@
  * mapping.h - a range of a file in the keeper's address space, and the fence around it.
  *
  * What always holds:
- *   - The virtual range is reserved from mapping_new() to mapping_free(): nothing else is ever
- *     mapped there, so a memory region registered on it can reach this file or nothing.
+ *   - The virtual range is mapped from mapping_new() to mapping_free(): nothing else ever is
+ *     there, so a memory region registered on it can reach this file or nothing.
  *   - Fenced means PROT_NONE: the kernel has invalidated every translation of the fenced part
  *     before mapping_fence() returns.
  *   - The descriptor is judged here again, whatever the daemon did: its open mode is the authority.
