@@ -27,6 +27,8 @@ struct rdmareg {
 
 struct rdmareg_region {
 	char path[4096];
+	uint64_t start;
+	uint64_t length;
 };
 
 struct rdmareg_peer {
@@ -79,10 +81,10 @@ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length
 	ssize_t n;
 
 	(void)c;
-	(void)offset;
-	(void)length;
 	(void)access;
 	(void)options;
+	the_region.start = offset;
+	the_region.length = length;
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	n = readlink(name, the_region.path, sizeof(the_region.path) - 1);
 	if (n < 0)
@@ -109,6 +111,53 @@ int rdmareg_region_get_info(struct rdmareg_region *r, struct rdmareg_region_info
 {
 	(void)r;
 	info->arbitration_mode = RDMAREG_ARBITRATION_NONE;
+	return 0;
+}
+
+int rdmareg_region_refresh(struct rdmareg_region *r)
+{
+	(void)r;
+	return 0;
+}
+
+int rdmareg_prefetch(struct rdmareg_region *r, uint64_t offset, uint64_t length, int for_writing)
+{
+	(void)r;
+	(void)offset;
+	(void)length;
+	(void)for_writing;
+	return 0;
+}
+
+int rdmareg_sync(struct rdmareg_region *r, const struct rdmareg_sync_options *options,
+		 struct rdmareg_sync_result *result)
+{
+	(void)r;
+	(void)options;
+	(void)result;
+	return 0;
+}
+
+int rdmareg_revoke(struct rdmareg_region *r, const struct rdmareg_revoke_options *options,
+		   uint64_t *ret_revocation)
+{
+	(void)r;
+	(void)options;
+	*ret_revocation = 1;
+	return 0;
+}
+
+int rdmareg_restore(struct rdmareg_region *r, uint64_t revocation)
+{
+	(void)r;
+	(void)revocation;
+	return 0;
+}
+
+int rdmareg_configure(struct rdmareg_region *r, const struct rdmareg_configure_options *options)
+{
+	(void)r;
+	(void)options;
 	return 0;
 }
 
@@ -197,11 +246,16 @@ struct rdmareg_peer *rdmareg_peer_close(struct rdmareg_peer *p)
 	return NULL;
 }
 
+/* What of the region has a file behind it. */
 static uint64_t length_now(const struct rdmareg_peer *p)
 {
 	struct stat st;
+	uint64_t size = fstat(p->fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
 
-	return fstat(p->fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
+	if (size < the_region.start)
+		return 0;
+	size -= the_region.start;
+	return size < the_region.length ? size : the_region.length;
 }
 
 int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info)
@@ -226,6 +280,7 @@ int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t leng
 	const char *how = getenv("FAKE_REGIONS");
 	int r = begin_transfer(p, offset + length);
 
+	offset += the_region.start;
 	if (r == -ECONNRESET && pwrite(p->fd, data, length / 2, (off_t)offset) < 0)
 		return fail(EIO, "the file does not take it");
 	if (r < 0)
@@ -239,7 +294,7 @@ int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t length, uin
 {
 	int r = begin_transfer(p, offset + length);
 
-	return r < 0 ? r : pread(p->fd, data, length, (off_t)offset);
+	return r < 0 ? r : pread(p->fd, data, length, (off_t)(offset + the_region.start));
 }
 
 int rdmareg_peer_persist(struct rdmareg_peer *p, uint64_t offset, uint64_t length)

@@ -5,7 +5,7 @@
 # after lib.sh; as a program (./run torture) it plays tapes on each filesystem, prints how many operations were done, and fails if one of them
 # did what it must not.
 
-TORTURE_FILESYSTEMS="xfs xfs-dax ext4 ext4-dax btrfs tmpfs"
+TORTURE_FILESYSTEMS="xfs xfs-dax ext4 ext4-dax btrfs tmpfs device-dax"
 
 # torture_up - a btrfs in a file on tmpfs, since the disks are taken, and patience with a busy machine.
 torture_up() {
@@ -18,7 +18,22 @@ torture_up() {
 # torture FILESYSTEM [OPTION...] - tapes on it.
 torture() {
 	local folder=/mnt/${1/-/}/torture
-	mkdir -p "$folder" && "$RDMAREG_TESTS/torture" "${@:2}" "$1" "$folder"
+	if [ "$1" = device-dax ]; then folder=$LAB_DEVDAX; else mkdir -p "$folder"; fi
+	"$RDMAREG_TESTS/torture" "${@:2}" "$1" "$folder"
+}
+
+# torture_counts FILESYSTEM - what the daemon has counted since it was started: by which way operations were held up, revocations by the mode of
+# their region, what the gate did with operations on marked files, who was late.
+torture_counts() {
+	rdmaregctl metrics | awk -v name="$1" '
+		/^rdmareg_(filesystem_wait_seconds_count|revocations_total|fence_seconds_count|pre_content_operations_total|deadlines_total)/ ||
+		/^rdmareg_(late_holders|bypasses|invalidations|removals)_total/ {
+			what = $1
+			gsub(/^rdmareg_|_total|_seconds_count|(cause|outcome)="[^"]*"|[a-z]+=|[{}",]/, " ", what)
+			gsub(/ +/, " ", what)
+			sum[what] += $2
+		}
+		END { for (what in sum) if (sum[what]) printf "%s:%s %d\n", name, what, sum[what] }' | sort
 }
 
 [ "${BASH_SOURCE[0]}" = "$0" ] || return 0
@@ -36,6 +51,8 @@ failed=0
 read -ra filesystems <<<"${filesystems[*]:-$TORTURE_FILESYSTEMS}"
 for fs in "${filesystems[@]}"; do
 	torture "$fs" --tape "/share/$fs.tape" "${options[@]}" || { failed=1; product_log | tail -n 20; }
+	torture_counts "$fs"
+	product_down && product_up
 done
 kernel_trouble && failed=1
 exit $failed

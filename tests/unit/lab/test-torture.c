@@ -18,7 +18,13 @@
 
 #define N 300
 
-static const struct abilities every = { true, true, true, true, true, true, true };
+static const struct abilities every = { .clone = true,
+					.collapse = true,
+					.zero = true,
+					.unshare = true,
+					.direct = true,
+					.remote = true,
+					.system = true };
 
 /* Files in memory, which have a fault when they are told to. */
 struct rig {
@@ -62,12 +68,12 @@ static void rig_end(void *self)
 {
 	struct rig *r = self;
 
-	local_end(&r->local);
+	local_close(&r->local);
 }
 
 static struct subject subject_of(struct rig *r)
 {
-	return (struct subject){ r, rig_begin, rig_perform, rig_why, rig_end, 0 };
+	return (struct subject){ r, rig_begin, rig_perform, rig_why, rig_end, 0, 0 };
 }
 
 static void test_tape(void)
@@ -157,7 +163,36 @@ static void test_model(void)
 	       m.bytes[0][PAGE] == op_byte(&write, PAGE));
 	assert(!model_fit(&m, &remote));
 	m.region = true;
+	m.kind = region_of(0);
 	assert(model_fit(&m, &remote));
+}
+
+/* Only what is registered is reached, and what a device cannot do is not drawn. */
+static void test_part(void)
+{
+	static struct model m;
+	const struct region_kind k = region_of(1u << 15 | 3u << 16 | 1u << 20);
+	struct op ops[N];
+
+	assert(k.start == 3 * PAGE && k.length == 2 * PAGE && !region_of(0).start);
+	assert(region_configured(k, 0).start == k.start);
+	m.size[0] = 4 * PAGE + 100;
+	m.region = true;
+	m.kind = k;
+	tape_generate(ops, N, 2, &(struct abilities){ .device = true, .remote = true });
+	for (size_t i = 0; i < N; i++) {
+		struct op op = ops[i];
+
+		assert(op.file == 0 && op.kind != OP_WRITE && op.kind != OP_TRUNCATE);
+		if (!op.length || op.kind == OP_REGION || !op_is_remote(op.kind) ||
+		    !model_fit(&m, &op))
+			continue;
+		if (op.kind == OP_REMOTE_WRITE || op.kind == OP_REMOTE_READ)
+			assert(op.offset >= k.start && op.offset + op.length <= m.size[0]);
+		if (op.kind == OP_REMOTE_PEEK)
+			assert(op.offset >= k.start && op.offset + op.length <= 5 * PAGE);
+		assert(op.kind != OP_REMOTE_WRITE || op.offset % PAGE == 0);
+	}
 }
 
 /* The files of this machine do what the model says. */
@@ -219,6 +254,7 @@ int main(void)
 	test_abilities();
 	test_fit();
 	test_model();
+	test_part();
 	test_files();
 	test_planted();
 	return 0;

@@ -7,10 +7,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <rdmareg.h>
+
+#include "local.h"
 
 #define PATIENCE_SEC 60
 #define PAUSE_MSEC 20
@@ -23,6 +26,7 @@ struct attendant {
 	struct rdmareg *owner; /* NULL: the region has none */
 	struct rdmareg_region *region;
 	struct region_kind kind;
+	uint64_t asked; /* the revocation that was heard of last */
 	char *ticket;
 	struct rdmareg_peer *peer;
 };
@@ -41,11 +45,19 @@ static int64_t note(struct attendant *a, int64_t r)
 	return r;
 }
 
+static void count(struct attendant *a, const struct rdmareg_revocation *revocation)
+{
+	if (revocation->id == a->asked)
+		return;
+	a->asked = revocation->id;
+	a->desk->counts.asked++;
+	a->desk->counts.asked_pages += (revocation->length + PAGE - 1) / PAGE;
+}
+
 static void on_event(const struct rdmareg_peer_event *event, void *userdata)
 {
-	struct attendant *a = userdata;
-
-	a->desk->counts.asked += event->type == RDMAREG_PEER_EVENT_ASKED;
+	if (event->type == RDMAREG_PEER_EVENT_ASKED)
+		count(userdata, &event->revocation);
 }
 
 static void serve_owner(struct attendant *a)
@@ -54,10 +66,13 @@ static void serve_owner(struct attendant *a)
 
 	if (rdmareg_dispatch(a->owner) < 0)
 		return;
-	while (rdmareg_next_event(a->owner, &event) > 0)
-		if (event.type == RDMAREG_EVENT_REVOCATION_REQUESTED &&
-		    a->kind.owner == OWNER_ATTENDS)
+	while (rdmareg_next_event(a->owner, &event) > 0) {
+		if (event.type != RDMAREG_EVENT_REVOCATION_REQUESTED)
+			continue;
+		count(a, &event.revocation);
+		if (a->kind.owner == OWNER_ATTENDS)
 			rdmareg_acknowledge(a->owner, event.region, event.revocation.id);
+	}
 }
 
 static bool connected(struct attendant *a)
@@ -72,7 +87,10 @@ static void hang_up(struct attendant *a)
 	a->peer = rdmareg_peer_close(a->peer);
 }
 
-/* What has come from the daemon or the keeper. Returns after @msec, or when the control socket has something if it is @controlled. */
+/*
+ * What has come from the daemon or the keeper. Returns after @msec, or when the control socket has
+ * something if it is @controlled.
+ */
 static void wait_for_events(struct attendant *a, int msec, bool controlled)
 {
 	struct pollfd fds[] = {
@@ -92,16 +110,31 @@ static void wait_for_events(struct attendant *a, int msec, bool controlled)
 	}
 }
 
-static int64_t release(struct attendant *a)
+/* Of the daemon; that of the region itself stays as it is. */
+static int64_t forget(struct attendant *a)
 {
-	int64_t r = a->region ? note(a, rdmareg_release(a->region)) : 0;
-
 	hang_up(a);
 	a->region = rdmareg_region_free(a->region);
 	a->owner = rdmareg_close(a->owner);
 	free(a->ticket);
 	a->ticket = NULL;
+	a->asked = 0;
+	return 0;
+}
+
+static int64_t release(struct attendant *a)
+{
+	int64_t r = a->region ? note(a, rdmareg_release(a->region)) : 0;
+
+	forget(a);
 	return r;
+}
+
+static uint64_t grace_of(const struct region_kind *k)
+{
+	if (k->policy == 0)
+		return 0;
+	return k->owner == OWNER_SILENT || k->peer_silent ? 30000 : 500000;
 }
 
 static int64_t register_file(struct attendant *a, int fd)
@@ -111,19 +144,18 @@ static int64_t register_file(struct attendant *a, int fd)
 		.policy = RDMAREG_POLICY_FOLLOW + a->kind.policy,
 		.arbitration = a->kind.pre_content ? RDMAREG_ARBITRATE_PRE_CONTENT
 						   : RDMAREG_ARBITRATE_AUTO,
-		.grace_usec = a->kind.owner == OWNER_SILENT || a->kind.peer_silent ? 30000 : 500000,
+		.grace_usec = grace_of(&a->kind),
 		.detached = a->kind.owner == OWNER_NONE,
 		.warm_mode = RDMAREG_WARM_OFF + a->kind.warm_mode,
 	};
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_region *own;
-	int64_t r;
+	struct stat st;
+	int64_t r = fstat(fd, &st) < 0 ? -errno : rdmareg_open(NULL, &a->owner);
 
-	if (a->kind.policy == 0)
-		options.grace_usec = 0;
-	r = rdmareg_open(NULL, &a->owner);
 	if (r == 0)
-		r = rdmareg_register(a->owner, fd, 0, FILE_BYTES,
+		r = rdmareg_register(a->owner, fd, a->kind.start,
+				     S_ISCHR(st.st_mode) ? DEVICE_BYTES : a->kind.length,
 				     a->kind.read_only ? RDMAREG_ACCESS_READ
 						       : RDMAREG_ACCESS_READ_WRITE,
 				     &options, &own);
@@ -161,6 +193,82 @@ static int64_t make_region(struct attendant *a)
 	return r;
 }
 
+/* --- what the region's user has done with it. Nobody attends meanwhile: the grace passes. */
+
+static int64_t prefetch(struct attendant *a, const struct op *op)
+{
+	return rdmareg_prefetch(a->region, op->offset - a->kind.start, op->length,
+				!a->kind.read_only && op->value & 1);
+}
+
+static int64_t write_back(struct attendant *a, const struct op *op)
+{
+	struct rdmareg_sync_result result = { .size = sizeof(result) };
+
+	(void)op;
+	return rdmareg_sync(a->region, NULL, &result);
+}
+
+static int64_t keep_out(struct attendant *a, const struct op *op)
+{
+	const struct rdmareg_revoke_options options = { .size = sizeof(options),
+							.offset = op->offset - a->kind.start,
+							.length = op->length };
+	uint64_t revocation;
+	int r = rdmareg_revoke(a->region, &options, &revocation);
+
+	return r < 0 ? r : rdmareg_restore(a->region, revocation);
+}
+
+static int64_t configure(struct attendant *a, const struct op *op)
+{
+	const struct region_kind kind = region_configured(a->kind, op->value);
+	const struct rdmareg_configure_options options = {
+		.size = sizeof(options),
+		.grace_usec = grace_of(&kind),
+		.policy = RDMAREG_POLICY_FOLLOW + kind.policy,
+		.arbitration =
+			kind.pre_content ? RDMAREG_ARBITRATE_PRE_CONTENT : RDMAREG_ARBITRATE_AUTO,
+		.warm_mode = RDMAREG_WARM_OFF + kind.warm_mode,
+	};
+	int r = rdmareg_configure(a->region, &options);
+
+	if (r == 0)
+		a->kind = kind;
+	return r;
+}
+
+/* A region that a revocation is not over of is waited for. */
+static int64_t use_region(struct attendant *a, const struct op *op,
+			  int64_t (*use)(struct attendant *a, const struct op *op))
+{
+	int64_t until = now_sec() + PATIENCE_SEC, r;
+
+	for (;;) {
+		r = note(a, use(a, op));
+		if (r != -EBUSY)
+			return r;
+		if (now_sec() > until)
+			return -ETIME;
+		wait_for_events(a, PAUSE_MSEC, false);
+	}
+}
+
+/* Nobody released it, and it ends. */
+static int64_t await_end(struct attendant *a)
+{
+	int64_t until = now_sec() + PATIENCE_SEC, r;
+
+	while ((r = note(a, rdmareg_region_refresh(a->region))) != -ENOENT) {
+		if (now_sec() > until)
+			return r < 0 ? r : -ETIME;
+		wait_for_events(a, PAUSE_MSEC, false);
+	}
+	return forget(a);
+}
+
+/* --- the peer */
+
 static int64_t connect_peer(struct attendant *a)
 {
 	struct rdmareg_peer_options options = {
@@ -185,17 +293,18 @@ static int64_t connect_peer(struct attendant *a)
 /* Once: all of it, or an error. */
 static int64_t attempt(struct attendant *a, const struct op *op)
 {
+	uint64_t offset = op->offset - a->kind.start;
 	uint8_t *data = a->desk->data;
 	int64_t r = connect_peer(a);
 
 	if (r < 0)
 		return note(a, r);
 	if (op->kind == OP_REMOTE_WRITE)
-		r = rdmareg_peer_write(a->peer, data, op->length, op->offset);
+		r = rdmareg_peer_write(a->peer, data, op->length, offset);
 	else if (op->kind == OP_PERSIST)
-		r = rdmareg_peer_persist(a->peer, op->offset, op->length);
+		r = rdmareg_peer_persist(a->peer, offset, op->length);
 	else
-		r = rdmareg_peer_read(a->peer, data, op->length, op->offset);
+		r = rdmareg_peer_read(a->peer, data, op->length, offset);
 	note(a, r);
 	if (r >= 0 && r < op->length && op->kind != OP_PERSIST) {
 		snprintf(a->desk->why, sizeof(a->desk->why), "%u of %u bytes", (unsigned int)r,
@@ -238,9 +347,19 @@ static int64_t perform(struct attendant *a)
 		return make_region(a);
 	case OP_RELEASE:
 		return release(a);
+	case OP_GONE:
+		return await_end(a);
 	case OP_DISCONNECT:
 		hang_up(a);
 		return 0;
+	case OP_PREFETCH:
+		return use_region(a, &desk->op, prefetch);
+	case OP_SYNC:
+		return use_region(a, &desk->op, write_back);
+	case OP_REVOKE:
+		return use_region(a, &desk->op, keep_out);
+	case OP_CONFIGURE:
+		return use_region(a, &desk->op, configure);
 	default:
 		return transfer(a, &desk->op);
 	}

@@ -24,7 +24,10 @@ static void on_bus_error(int number)
 
 static void name_of(const struct local *l, uint32_t file, char *ret, size_t size)
 {
-	snprintf(ret, size, "%s/%c", l->folder, file ? 'b' : 'a');
+	if (l->device)
+		snprintf(ret, size, "%s", l->folder);
+	else
+		snprintf(ret, size, "%s/%c", l->folder, file ? 'b' : 'a');
 }
 
 static int open_both(struct local *l, int flags)
@@ -32,7 +35,7 @@ static int open_both(struct local *l, int flags)
 	char name[4096];
 	int fd;
 
-	for (uint32_t file = 0; file < 2; file++) {
+	for (uint32_t file = 0; file < (l->device ? 1 : 2); file++) {
 		name_of(l, file, name, sizeof(name));
 		if (flags & O_CREAT)
 			unlink(name);
@@ -46,6 +49,21 @@ static int open_both(struct local *l, int flags)
 	return 0;
 }
 
+static int clear_device(struct local *l)
+{
+	int r = open_both(l, 0);
+	void *map;
+
+	if (r < 0)
+		return r;
+	map = mmap(NULL, DEVICE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, l->fd[0], 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	memset(map, 0, DEVICE_BYTES);
+	munmap(map, DEVICE_BYTES);
+	return 0;
+}
+
 int local_begin(struct local *l)
 {
 	struct sigaction action = { .sa_handler = on_bus_error, .sa_flags = SA_NODEFER };
@@ -53,7 +71,7 @@ int local_begin(struct local *l)
 	l->fd[0] = l->fd[1] = -1;
 	if (sigaction(SIGBUS, &action, NULL) < 0)
 		return -errno;
-	return open_both(l, O_CREAT | O_EXCL);
+	return l->device ? clear_device(l) : open_both(l, O_CREAT | O_EXCL);
 }
 
 int local_reopen(struct local *l)
@@ -61,7 +79,7 @@ int local_reopen(struct local *l)
 	return open_both(l, 0);
 }
 
-void local_end(struct local *l)
+void local_close(struct local *l)
 {
 	for (uint32_t file = 0; file < 2; file++) {
 		if (l->fd[file] >= 0)
@@ -121,9 +139,11 @@ static int64_t direct(const struct local *l, const struct op *op, uint8_t *data)
 	return n;
 }
 
-static int64_t mapped(int fd, const struct op *op, uint8_t *data)
+static int64_t mapped(const struct local *l, const struct op *op, uint8_t *data)
 {
-	uint8_t *volatile map = mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	size_t bytes = l->device ? DEVICE_BYTES : FILE_BYTES;
+	uint8_t *volatile map =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, l->fd[op->file], 0);
 	uint32_t page = op->offset / PAGE * PAGE;
 	volatile int64_t n = op->length;
 
@@ -143,7 +163,7 @@ static int64_t mapped(int fd, const struct op *op, uint8_t *data)
 					    MADV_PAGEOUT) < 0
 			    ? -errno
 			    : 0;
-	munmap(map, FILE_BYTES);
+	munmap(map, bytes);
 	return n;
 }
 
@@ -241,7 +261,7 @@ int64_t local_perform(struct local *l, const struct op *op, uint8_t *data)
 	case OP_MAP_WRITE:
 	case OP_MSYNC:
 	case OP_PAGEOUT:
-		return mapped(fd, op, data);
+		return mapped(l, op, data);
 	case OP_TRUNCATE:
 		return truncate_to(l, op);
 	case OP_ALLOCATE:

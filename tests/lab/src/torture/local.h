@@ -10,21 +10,24 @@
 
 #include "tape.h"
 
+#define DEVICE_BYTES (2u << 20) /* how much of a device is mapped and registered: a page of it */
+
 struct local {
-	const char *folder;
+	const char *folder; /* or the device, which then is file a */
+	bool device;
 	int fd[2];
-	bool direct; /* the filesystem has it */
 };
 
-/* New files a and b in the folder. 0, or a negative errno. */
+/* New files a and b in the folder, or a device with zeroes. 0, or a negative errno. */
 int local_begin(struct local *l);
 
 /* Other descriptors of the same files. */
 int local_reopen(struct local *l);
 
+/* Closes both, so that the filesystem can be unmounted: local_reopen(). */
+void local_close(struct local *l);
+
 /* As perform of struct subject. */
 int64_t local_perform(struct local *l, const struct op *op, uint8_t *data);
-
-void local_end(struct local *l);
 
 #endif

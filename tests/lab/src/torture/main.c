@@ -2,7 +2,8 @@
 /*
  * main.c - torture [OPTION...] FILESYSTEM FOLDER: tapes of operations on two files in FOLDER, and on a
  * region of the first, until so many operations were done or one of them did what it must not. Each
- * tape comes from a seed, and begins with new files.
+ * tape comes from a seed, and begins with new files. A device-dax is named in place of FOLDER; it is
+ * the first file, and there is no second.
  *
  *   --operations N	at least so many (1000)
  *   --start SEED	of the first tape (1); the next has the next seed
@@ -15,7 +16,7 @@
  *   --trace		each operation before it is done
  *   --stamps SECONDS	no tapes, but peers and programs at the same time (stamps.h), with this seed
  *
- * Prints what was done, from which seed to which. Exits 1 if something was wrong, 2 if it could not
+ * Prints what was done, from which seed to which, and where the time went. Exits 1 if something was wrong, 2 if it could not
  * begin.
  */
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "local.h"
 #include "play.h"
@@ -32,53 +34,96 @@
 
 static const struct {
 	const char *name;
-	struct abilities can; /* clone, collapse, zero, unshare, direct, remote, system */
 	unsigned int late_reads;
+	struct abilities can;
 } filesystems[] = {
-	{ "xfs", { true, true, true, true, true, true, true }, 0 },
-	{ "xfs-dax", { true, true, true, true, true, true, true }, 0 },
-	{ "ext4", { false, true, true, false, true, true, true }, 0 },
-	{ "ext4-dax", { false, true, true, false, true, true, true }, 200 },
-	{ "btrfs", { true, false, true, false, true, true, true }, 0 },
-	{ "tmpfs", { false, false, false, false, false, true, true }, 0 },
+#define PLAIN .zero = true, .direct = true
+	{ "xfs", 0, { PLAIN, .clone = true, .collapse = true, .unshare = true } },
+	{ "xfs-dax", 0, { PLAIN, .clone = true, .collapse = true, .unshare = true } },
+	{ "ext4", 0, { PLAIN, .collapse = true } },
+	{ "ext4-dax", 200, { PLAIN, .collapse = true } },
+	{ "btrfs", 0, { PLAIN, .clone = true } },
+	{ "tmpfs", 0, { .clone = false } },
+	{ "device-dax", 0, { .device = true } },
+#undef PLAIN
 };
+
+/* Where the time goes. */
+enum doer { PROGRAMS, PEER, USER, MAKING, N_DOERS };
 
 struct torture {
 	struct local local;
 	struct remote *remote;
 	struct remote_counts counts;
+	uint64_t spent_usec[N_DOERS];
 	char path[4096];
 	const char *network;
 	bool with_remote;
 	bool trace;
 };
 
+static uint64_t now_usec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static int begin(void *self)
 {
 	struct torture *t = self;
+	uint64_t since = now_usec();
+	int r;
 
 	if (t->with_remote) {
 		t->remote = remote_new(t->network);
 		if (!t->remote)
 			return -ENOMEM;
 	}
-	return local_begin(&t->local);
+	r = local_begin(&t->local);
+	t->spent_usec[MAKING] += now_usec() - since;
+	return r;
+}
+
+static enum doer doer_of(enum op_kind kind)
+{
+	switch (kind) {
+	case OP_REMOTE_WRITE:
+	case OP_REMOTE_READ:
+	case OP_REMOTE_PEEK:
+	case OP_PERSIST:
+	case OP_DISCONNECT:
+		return PEER;
+	default:
+		return op_is_remote(kind) ? USER : PROGRAMS;
+	}
+}
+
+static int64_t carry_out(struct torture *t, const struct op *op, uint8_t *data)
+{
+	int64_t n;
+
+	if (!op_is_remote(op->kind))
+		return local_perform(&t->local, op, data);
+	n = remote_perform(t->remote, t->path, op, data);
+	if (op->kind == OP_REGION && n == 0 && region_of(op->value).reopened)
+		n = local_reopen(&t->local);
+	return n;
 }
 
 static int64_t perform(void *self, const struct op *op, uint8_t *data)
 {
 	struct torture *t = self;
+	uint64_t since = now_usec();
 	int64_t n;
 
 	if (t->trace) {
 		op_print(stdout, op);
 		fflush(stdout);
 	}
-	if (!op_is_remote(op->kind))
-		return local_perform(&t->local, op, data);
-	n = remote_perform(t->remote, t->path, op, data);
-	if (op->kind == OP_REGION && n == 0 && region_of(op->value).reopened)
-		n = local_reopen(&t->local);
+	n = carry_out(t, op, data);
+	t->spent_usec[doer_of(op->kind)] += now_usec() - since;
 	return n;
 }
 
@@ -92,9 +137,11 @@ static const char *why(void *self)
 static void end(void *self)
 {
 	struct torture *t = self;
+	uint64_t since = now_usec();
 
 	t->remote = remote_free(t->remote, &t->counts);
-	local_end(&t->local);
+	local_close(&t->local);
+	t->spent_usec[MAKING] += now_usec() - since;
 }
 
 static bool fails(const struct op *ops, size_t n, void *userdata)
@@ -126,21 +173,32 @@ static void complain(const struct subject *s, struct op *ops, size_t n,
 	leave_tape(tape, ops, n);
 }
 
-static void report(const char *name, const struct counts *c, const struct remote_counts *r,
+static void report(const char *name, const struct counts *c, const struct torture *t,
 		   uint64_t start, uint64_t next)
 {
-	uint64_t total = 0;
+	const struct remote_counts *r = &t->counts;
+	uint64_t total = 0, spent = 1;
 
 	for (size_t i = 0; i < N_OP_KINDS; i++)
 		total += c->done[i];
+	for (size_t i = 0; i < N_DOERS; i++)
+		spent += t->spent_usec[i];
 	printf("%s: %" PRIu64 " operations, seeds %" PRIu64 " to %" PRIu64 "; by peers %" PRIu64
 	       " reads, %" PRIu64 " writes; refused %" PRIu64 ", not there %" PRIu64
 	       ", late %" PRIu64 "; regions: none %" PRIu64 ", notify-only %" PRIu64
 	       ", layout-lease %" PRIu64 ", pre-content %" PRIu64 "; connections %" PRIu64
-	       ", revocations %" PRIu64 ", transfers tried again %" PRIu64 "\n",
+	       ", revocations %" PRIu64 " of %" PRIu64 " pages, transfers tried again %" PRIu64
+	       "\n",
 	       name, total, start, next - 1, c->done[OP_REMOTE_READ] + c->done[OP_REMOTE_PEEK],
 	       c->done[OP_REMOTE_WRITE], c->refused, c->missing, c->late, r->regions[1],
-	       r->regions[2], r->regions[3], r->regions[4], r->connections, r->asked, r->failed);
+	       r->regions[2], r->regions[3], r->regions[4], r->connections, r->asked,
+	       r->asked_pages, r->failed);
+	printf("%s: %.1f operations a second; of the time programs took %" PRIu64
+	       "%%, the peer %" PRIu64 "%%, the region's user %" PRIu64
+	       "%%, beginning and ending tapes %" PRIu64 "%%\n",
+	       name, (double)total * 1e6 / (double)spent, t->spent_usec[PROGRAMS] * 100 / spent,
+	       t->spent_usec[PEER] * 100 / spent, t->spent_usec[USER] * 100 / spent,
+	       t->spent_usec[MAKING] * 100 / spent);
 }
 
 static size_t read_tape(const char *path, struct op **ret)
@@ -210,7 +268,7 @@ static int run(const struct subject *s, const struct request *q)
 		printf("%s, seed %" PRIu64 ", ", q->name, seed);
 		complain(s, ops, q->each, &verdict, (unsigned int)q->tries, q->tape);
 	}
-	report(q->name, &counts, &t->counts, q->start, seed);
+	report(q->name, &counts, t, q->start, seed);
 	free(ops);
 	return !held;
 }
@@ -241,7 +299,7 @@ int main(int argc, char **argv)
 	};
 	struct request q = { .operations = 1000, .start = 1, .each = 250, .tries = 150 };
 	static struct torture t = { .network = "/run/netns/b", .with_remote = true };
-	struct subject s = { &t, begin, perform, why, end, 0 };
+	struct subject s = { &t, begin, perform, why, end, 0, 0 };
 	bool bad = false;
 	int c;
 
@@ -294,13 +352,19 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"usage: torture [--operations N] [--start SEED] [--each N] [--tries N] "
 			"[--local] [--peers FILE] [--tape FILE] [--replay FILE] [--stamps SECONDS] [--trace] "
-			"xfs|xfs-dax|ext4|ext4-dax|btrfs|tmpfs FOLDER\n");
+			"xfs|xfs-dax|ext4|ext4-dax|btrfs|tmpfs FOLDER, or device-dax DEVICE\n");
 		return 2;
 	}
 	q.can.remote = t.with_remote;
 	q.can.system = t.with_remote && *t.network;
 	t.local.folder = argv[optind + 1];
-	snprintf(t.path, sizeof(t.path), "%s/a", t.local.folder);
+	t.local.device = q.can.device;
+	s.device_bytes = q.can.device ? FILE_BYTES : 0;
+	snprintf(t.path, sizeof(t.path), q.can.device ? "%s" : "%s/a", t.local.folder);
+	if (q.stamps && q.can.device) {
+		printf("%s: no stamps: nobody takes its blocks\n", q.name);
+		return 0;
+	}
 	if (q.stamps)
 		return stamps_run(&(struct stamps_request){ q.name, t.local.folder, t.network,
 							    &q.can, q.start, (unsigned int)q.stamps,

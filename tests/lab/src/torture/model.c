@@ -63,6 +63,18 @@ static bool pages_within(struct op *op, uint32_t end)
 	return within(op, down(end));
 }
 
+/* What is registered of [0, @end). */
+static bool within_region(const struct model *m, struct op *op, uint32_t end)
+{
+	uint32_t start = m->kind.start;
+
+	end = least(end, start + m->kind.length);
+	if (!m->region || end <= start || !within(op, end - start))
+		return false;
+	op->offset += start;
+	return true;
+}
+
 static bool fit_from_other(const struct model *m, struct op *op, bool pages)
 {
 	uint32_t end = m->size[!op->file];
@@ -122,18 +134,26 @@ bool model_fit(const struct model *m, struct op *op)
 	case OP_COPY:
 		return fit_from_other(m, op, false);
 	case OP_REMOTE_WRITE:
-		op->offset = size ? down(op->offset % size) : 0;
-		return m->region && !m->kind.read_only && within(op, size);
+		if (m->kind.read_only || !within_region(m, op, size))
+			return false;
+		op->length += op->offset % PAGE;
+		op->offset = down(op->offset);
+		return true;
 	case OP_REMOTE_READ:
 	case OP_PERSIST:
-		return m->region && within(op, size);
+	case OP_PREFETCH:
+	case OP_REVOKE:
+		return within_region(m, op, size);
 	case OP_REMOTE_PEEK:
-		return m->region && within(op, FILE_BYTES);
+		return within_region(m, op, FILE_BYTES);
 	case OP_DISCONNECT:
+	case OP_SYNC:
+	case OP_CONFIGURE:
 	case OP_RELEASE:
+	case OP_GONE:
 		return m->region;
-	case OP_REGION: /* of a file with a byte, at least */
-		return size > 0;
+	case OP_REGION: /* it begins inside the file */
+		return size > region_of(op->value).start;
 	default:
 		return true;
 	}
@@ -198,7 +218,11 @@ void model_apply(struct model *m, const struct op *op, uint32_t done)
 		m->region = true;
 		m->kind = region_of(op->value);
 		break;
+	case OP_CONFIGURE:
+		m->kind = region_configured(m->kind, op->value);
+		break;
 	case OP_RELEASE:
+	case OP_GONE:
 		m->region = false;
 		break;
 	default:

@@ -67,6 +67,21 @@ static bool may_fail(int64_t error)
 	}
 }
 
+/* What is asked for about a region may lie beyond what the daemon knows already of the file. */
+static bool may_be_refused(enum op_kind kind, int64_t error)
+{
+	switch (kind) {
+	case OP_REMOTE_WRITE:
+	case OP_PERSIST:
+		return may_fail(error);
+	case OP_PREFETCH:
+	case OP_REVOKE:
+		return error == -ERANGE;
+	default:
+		return false;
+	}
+}
+
 /* Nothing is reached beyond the page in which the file ends. */
 static bool judge_peek(struct play *p, const struct op *op, int64_t n)
 {
@@ -125,8 +140,7 @@ static bool judge_change(struct play *p, const struct op *op, int64_t n)
 		return true;
 	}
 	if ((n == -ETXTBSY && held && op_takes(op->kind)) ||
-	    (n < 0 && op_is_remote(op->kind) && op->kind != OP_REGION && may_fail(n) &&
-	     *p->subject->why(p->subject->self))) {
+	    (n < 0 && may_be_refused(op->kind, n) && *p->subject->why(p->subject->self))) {
 		p->counts->refused++;
 		return true;
 	}
@@ -159,9 +173,11 @@ static bool step(struct play *p, struct op op)
 static bool check(struct play *p)
 {
 	static const enum op_kind ways[] = { OP_STATE, OP_READ, OP_MAP_READ, OP_REMOTE_READ };
+	bool device = p->subject->device_bytes > 0;
 
-	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
-		for (uint32_t file = 0; file < (ways[i] == OP_REMOTE_READ ? 1 : 2); file++)
+	for (size_t i = device ? 2 : 0; i < sizeof(ways) / sizeof(*ways); i++)
+		for (uint32_t file = 0; file < (device || ways[i] == OP_REMOTE_READ ? 1 : 2);
+		     file++)
 			if (!step(p, (struct op){ .kind = ways[i],
 						  .file = file,
 						  .length = p->model.size[file],
@@ -183,6 +199,7 @@ bool play(const struct subject *s, const struct op *ops, size_t n, struct counts
 	p->subject = s;
 	p->counts = counts ? counts : &unused;
 	p->verdict = ret;
+	p->model.size[0] = s->device_bytes;
 	ret->at = 0;
 	r = s->begin(s->self);
 	if (r < 0) {

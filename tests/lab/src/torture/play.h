@@ -29,6 +29,8 @@ struct subject {
 	 * late there (docs/dax.md, unwritten blocks of ext4)
 	 */
 	unsigned int late_reads;
+	/* of file a from the beginning, which is a device; then there is no file b. 0: it is none */
+	uint32_t device_bytes;
 };
 
 struct counts {

@@ -105,6 +105,7 @@ struct remote *remote_free(struct remote *r, struct remote_counts *counts)
 		counts->regions[i] += r->desk->counts.regions[i];
 	counts->connections += r->desk->counts.connections;
 	counts->asked += r->desk->counts.asked;
+	counts->asked_pages += r->desk->counts.asked_pages;
 	counts->failed += r->desk->counts.failed;
 	munmap(r->desk, sizeof(*r->desk));
 	free(r);

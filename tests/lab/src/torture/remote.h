@@ -17,7 +17,8 @@ struct remote;
 struct remote_counts {
 	uint64_t regions[5];  /* that were registered, by the mode they got */
 	uint64_t connections; /* of the peer */
-	uint64_t asked;	      /* revocations that it heard of */
+	uint64_t asked;	      /* revocations that owner or peer heard of */
+	uint64_t asked_pages; /* in their ranges */
 	uint64_t failed;      /* transfers that were tried again, or given up */
 };
 

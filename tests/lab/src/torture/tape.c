@@ -40,6 +40,8 @@ uint8_t op_byte(const struct op *op, uint32_t i)
 	return (uint8_t)(1 + (next(&state) >> i % 8 * 8 & 0xff) % 255);
 }
 
+#define PART_OF_FILE (1u << 15) /* in the value of OP_REGION */
+
 struct region_kind region_of(uint32_t value)
 {
 	struct region_kind k = { .policy = value % 3,
@@ -48,8 +50,23 @@ struct region_kind region_of(uint32_t value)
 				 .owner = (value >> 7 & 3) % 3,
 				 .peer_silent = (value >> 9 & 3) == 1,
 				 .read_only = (value >> 11 & 7) == 1,
-				 .reopened = value >> 14 & 1 };
+				 .reopened = value >> 14 & 1,
+				 .length = FILE_BYTES };
 
+	if (value & PART_OF_FILE) {
+		k.start = (value >> 16 & 15) * PAGE;
+		k.length = (1 + (value >> 20 & 31)) * PAGE;
+	}
+	return k;
+}
+
+struct region_kind region_configured(struct region_kind k, uint32_t value)
+{
+	struct region_kind wanted = region_of(value);
+
+	k.policy = wanted.policy;
+	k.pre_content = wanted.pre_content;
+	k.warm_mode = wanted.warm_mode;
 	return k;
 }
 
@@ -61,16 +78,29 @@ bool op_is_remote(enum op_kind kind)
 	case OP_REMOTE_PEEK:
 	case OP_PERSIST:
 	case OP_DISCONNECT:
+	case OP_PREFETCH:
+	case OP_SYNC:
+	case OP_REVOKE:
+	case OP_CONFIGURE:
 	case OP_REGION:
 	case OP_RELEASE:
+	case OP_GONE:
 		return true;
 	default:
 		return false;
 	}
 }
 
+/* Of those that are done by system calls. */
+static bool can_device(enum op_kind kind)
+{
+	return kind == OP_MAP_WRITE || kind == OP_MAP_READ || kind == OP_CHECK;
+}
+
 static bool can(const struct abilities *a, enum op_kind kind)
 {
+	if (a->device && !op_is_remote(kind))
+		return can_device(kind);
 	switch (kind) {
 	case OP_CLONE:
 		return a->clone;
@@ -129,6 +159,16 @@ static uint32_t draw_offset(uint64_t *state)
 	return below(state, 3) ? page : page + below(state, PAGE);
 }
 
+/* It is one file, is mapped, and is registered as a whole. */
+static void fit_device(struct op *op)
+{
+	op->file = 0;
+	if (op->kind == OP_WRITE)
+		op->kind = OP_MAP_WRITE;
+	if (op->kind == OP_REGION)
+		op->value &= ~PART_OF_FILE;
+}
+
 void tape_generate(struct op *ops, size_t n, uint64_t seed, const struct abilities *a)
 {
 	uint64_t state = seed;
@@ -151,23 +191,31 @@ void tape_generate(struct op *ops, size_t n, uint64_t seed, const struct abiliti
 		}
 		if (i == 2 && a->remote)
 			op.kind = OP_REGION;
+		if (a->device)
+			fit_device(&op);
 		ops[i] = op;
 	}
 }
 
-void op_print(FILE *f, const struct op *op)
+void region_print(FILE *f, const struct region_kind *k)
 {
 	static const char *const policies[] = { "follow", "yield", "hold" };
 	static const char *const owners[] = { "attends", "silent", "none" };
+
+	fprintf(f, " # %s, arbitration %s, warm %u, owner %s, peer %s, access %s%s, [%u, %u)",
+		policies[k->policy], k->pre_content ? "pre-content" : "auto", k->warm_mode,
+		owners[k->owner], k->peer_silent ? "silent" : "attends", k->read_only ? "r" : "rw",
+		k->reopened ? ", reopened" : "", k->start, k->start + k->length);
+}
+
+void op_print(FILE *f, const struct op *op)
+{
 	struct region_kind k = region_of(op->value);
 
 	fprintf(f, "%s %c %u %u %u %#x", op_name(op->kind), op->file ? 'b' : 'a', op->offset,
 		op->length, op->other, op->value);
 	if (op->kind == OP_REGION)
-		fprintf(f, " # %s, arbitration %s, warm %u, owner %s, peer %s, access %s%s",
-			policies[k.policy], k.pre_content ? "pre-content" : "auto", k.warm_mode,
-			owners[k.owner], k.peer_silent ? "silent" : "attends",
-			k.read_only ? "r" : "rw", k.reopened ? ", reopened" : "");
+		region_print(f, &k);
 	fputc('\n', f);
 }
 

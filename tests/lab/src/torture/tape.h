@@ -49,8 +49,13 @@
 	X(REMOTE_PEEK, "remote-peek", 3) /* a read that may lead beyond the file's end */ \
 	X(PERSIST, "persist", 2)                                                          \
 	X(DISCONNECT, "disconnect", 1)                                                    \
-	X(REGION, "region", 1) /* anew, as value says: region_of() */                     \
+	X(PREFETCH, "prefetch", 1)                                                        \
+	X(SYNC, "sync", 1)                                                                \
+	X(REVOKE, "revoke", 1)	     /* and restore */                                    \
+	X(CONFIGURE, "configure", 1) /* policy, arbitration, warm mode: as value says */  \
+	X(REGION, "region", 2)	     /* anew, as value says: region_of() */               \
 	X(RELEASE, "release", 0)                                                          \
+	X(GONE, "gone", 0)   /* the region has to end by itself */                        \
 	X(STATE, "state", 0) /* size and holes */                                         \
 	X(CHECK, "check", 2) /* every byte, each way */
 
@@ -77,6 +82,7 @@ struct abilities {
 	bool zero;
 	bool unshare;
 	bool direct;
+	bool device; /* the registered one is a device: its length stays, and it can only be mapped */
 	bool remote; /* regions, and peers */
 	bool system; /* what concerns the whole machine: caches, compaction */
 };
@@ -89,10 +95,18 @@ struct region_kind {
 	enum { OWNER_ATTENDS, OWNER_SILENT, OWNER_NONE } owner;
 	bool peer_silent;
 	bool read_only;
-	bool reopened; /* the local descriptors, after registering */
+	bool reopened;	/* the local descriptors, after registering */
+	uint32_t start; /* the range: bytes of the file, whole pages */
+	uint32_t length;
 };
 
 struct region_kind region_of(uint32_t value);
+
+/* The same after OP_CONFIGURE. */
+struct region_kind region_configured(struct region_kind k, uint32_t value);
+
+/* As people read it; " # ..." behind the line of an operation. */
+void region_print(FILE *f, const struct region_kind *k);
 
 /* Byte @i of what an operation writes; never 0, so that it is told from a hole. */
 uint8_t op_byte(const struct op *op, uint32_t i);
