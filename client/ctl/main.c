@@ -17,6 +17,7 @@
 #include "config.h"
 #include "ctl.h"
 #include "format.h"
+#include "shown.h"
 
 /* A line each. */
 /* clang-format off */
@@ -89,8 +90,10 @@ static void hide_tickets(char *text)
 	}
 }
 
+/* One line, whatever it is made of: names of files are other people's. */
 int ctl_error(int status, const char *format, ...)
 {
+	_cleanup_(text_cleanup) char *shown = NULL;
 	char *text = NULL;
 	va_list args;
 
@@ -99,9 +102,11 @@ int ctl_error(int status, const char *format, ...)
 	if (vasprintf(&text, format, args) < 0)
 		text = NULL;
 	va_end(args);
-	if (text)
+	if (text) {
 		hide_tickets(text);
-	fprintf(stderr, "rdmaregctl: %s\n", text ? text : "out of memory");
+		shown = shown_copy(text);
+	}
+	fprintf(stderr, "rdmaregctl: %s\n", shown ? shown : "out of memory");
 	free(text);
 	return status;
 }

@@ -12,6 +12,7 @@
 
 #include "format.h"
 #include "screen.h"
+#include "shown.h"
 #include "proto/region-properties.h"
 
 /* How a person sees each kind of property, and the words of each vocabulary. */
@@ -194,34 +195,6 @@ static size_t width_of(const char *text)
 	return n;
 }
 
-/* Bytes of the control character at @s; 0: it is none. */
-static size_t control_bytes(const char *s)
-{
-	unsigned char c = (unsigned char)s[0], next = (unsigned char)s[1];
-
-	if (c == 0xc2 && next >= 0x80 && next < 0xa0)
-		return 2;
-	return c < ' ' || c == 0x7f;
-}
-
-/* With control characters as \xNN, each byte of them: nothing here moves a cursor. */
-static char *copy_shown(const char *text)
-{
-	char *copy = malloc(strlen(text) * strlen("\\xNN") + 1), *at = copy;
-
-	while (copy && *text) {
-		size_t n = control_bytes(text);
-
-		if (!n)
-			*at++ = *text++;
-		for (; n; n--)
-			at += sprintf(at, "\\x%02x", (unsigned char)*text++);
-	}
-	if (copy)
-		*at = 0;
-	return copy;
-}
-
 static void free_cells(struct cells *c)
 {
 	for (size_t i = 0; c->text && i < c->rows * c->n; i++)
@@ -246,7 +219,7 @@ static int fill_cells(struct cells *c, json_object *rows)
 		/*
 		 * Never empty: a line has as many words as there are columns, for those who cut it.
 		 */
-		c->text[at] = copy_shown(*text ? text : "-");
+		c->text[at] = shown_copy(*text ? text : "-");
 		if (!c->text[at])
 			return -ENOMEM;
 		if (width_of(c->text[at]) > c->width[at % c->n])
@@ -379,6 +352,7 @@ static void print_object(const struct ctl *ctl, json_object *row)
 	json_object_object_foreach(row, key, value)
 	{
 		enum look look = LOOK_PLAIN;
+		_cleanup_(text_cleanup) char *shown = NULL;
 		const char *text;
 
 		for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
@@ -388,6 +362,8 @@ static void print_object(const struct ctl *ctl, json_object *row)
 						      : "not counted by this adapter";
 		if (!*text)
 			continue; /* not exported, no name */
+		shown = shown_copy(text);
+		text = shown ? shown : "?";
 		snprintf(name, sizeof(name), "%s", key);
 		for (char *c = name; *c; c++)
 			if (*c == '_')

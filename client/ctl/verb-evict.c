@@ -15,6 +15,7 @@
 
 #include "agent.h"
 #include "ctl.h"
+#include "shown.h"
 
 struct options {
 	uint64_t grace_usec;
@@ -110,8 +111,13 @@ static int print_count(const struct ctl *ctl, uint32_t regions, const struct mou
 		ctl_print_json(j);
 		return EXIT_OK;
 	}
-	if (on)
-		printf("%s (%s, %s) mounted at %s: ", on->source, on->type, on->device, on->point);
+	if (on) {
+		_cleanup_(text_cleanup) char *source = shown_copy(on->source);
+		_cleanup_(text_cleanup) char *point = shown_copy(on->point);
+
+		printf("%s (%s, %s) mounted at %s: ", source ? source : "?", on->type, on->device,
+		       point ? point : "?");
+	}
 	printf("%" PRIu32 " region%s taken down\n", regions, regions == 1 ? "" : "s");
 	return EXIT_OK;
 }

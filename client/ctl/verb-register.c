@@ -14,6 +14,7 @@
 #include "agent.h"
 #include "format.h"
 #include "model.h"
+#include "shown.h"
 
 #define REGISTER_MAX 512
 
@@ -172,7 +173,9 @@ static int print_many(struct ctl *ctl, const struct options *o, char **paths, in
 				json_object_object_add(j, "ticket", json_object_new_string(ticket));
 			json_object_array_add(all, j);
 		} else {
-			printf("file        %s\n", paths[i]);
+			_cleanup_(text_cleanup) char *path = shown_copy(paths[i]);
+
+			printf("file        %s\n", path ? path : "?");
 			print(ctl, regions[i], ticket);
 		}
 		rdmareg_region_free(regions[i]);

@@ -34,6 +34,9 @@ static const struct {
 	{ "register", 2, "usage" },
 	{ "register /proc/self/exe --access r --offset 999", 1, "round it down" },
 	{ "register /nonexistent", 3, "No such file" },
+	/* whose name is another's: it is shown, and moves no cursor */
+	{ "register '/nonexistent/\033[2J\xc2\x9b\xe2\x80\xae\xff'", 3,
+	  "opening /nonexistent/\\x1b[2J\\xc2\\x9b\\xe2\\x80\\xae\\xff for" },
 	{ "register /proc/self/exe --policy never", 2, "expected follow|yield|hold" },
 	{ "register /proc/self/exe --arbitration layout-lease", 2, "expected auto|pre-content" },
 	{ "register /proc/self/exe --grace 1d", 2, "expected a time: seconds, or with us, ms" },
