@@ -304,6 +304,26 @@ static bool act(struct world *w, enum action a, uint8_t who)
 	}
 }
 
+static bool is_behind(const struct queue *q)
+{
+	return q->n >= world_setup->lag;
+}
+
+bool world_may_happen(const struct world *w, struct step s)
+{
+	for (uint8_t i = 0; i < world_setup->regions; i++) {
+		const struct site *site = &w->site[i];
+		bool daemon = w->daemon_up && is_behind(&site->to_daemon);
+		bool keeper = site->keeper_up && is_behind(&site->to_keeper);
+
+		if ((daemon || keeper) && s.action != DAEMON_DIES && s.action != KEEPER_DIES &&
+		    !(daemon && s.action == TO_DAEMON && s.who == i) &&
+		    !(keeper && (s.action == TO_KEEPER || s.action == DEMAND_FAILS) && s.who == i))
+			return false;
+	}
+	return true;
+}
+
 bool world_act(struct world *w, struct step s)
 {
 	static const enum action at_once[] = { REPORT, FENCE_OK, RELEASED, ARM_OK, REFRESHED };

@@ -51,30 +51,9 @@ static void *grow(void *p, uint32_t n, size_t size)
 	return p;
 }
 
-static bool is_behind(const struct queue *q)
-{
-	return q->n >= world_setup->lag;
-}
-
-/* Who is too far behind catches up before anything else happens. */
-static bool may_happen(const struct world *w, struct step s)
-{
-	for (uint8_t i = 0; i < world_setup->regions; i++) {
-		const struct site *site = &w->site[i];
-		bool daemon = w->daemon_up && is_behind(&site->to_daemon);
-		bool keeper = site->keeper_up && is_behind(&site->to_keeper);
-
-		if ((daemon || keeper) && s.action != DAEMON_DIES && s.action != KEEPER_DIES &&
-		    !(daemon && s.action == TO_DAEMON && s.who == i) &&
-		    !(keeper && (s.action == TO_KEEPER || s.action == DEMAND_FAILS) && s.who == i))
-			return false;
-	}
-	return true;
-}
-
 static bool next(const struct world *w, struct step s, struct world *ret)
 {
-	if (!may_happen(w, s))
+	if (!world_may_happen(w, s))
 		return false;
 	memcpy(ret, w, sizeof(*ret));
 	return world_act(ret, s);

@@ -239,6 +239,9 @@ void world_init(struct world *w, const struct setup *setup);
 /* How many regions, holders or demands an action can happen to. */
 uint8_t world_count(enum action a);
 
+/* Whoever is too far behind catches up before anything else happens: a search that keeps to it ends. */
+bool world_may_happen(const struct world *w, struct step s);
+
 /* Do it. Returns false, and changes nothing, if it cannot happen in this world. */
 bool world_act(struct world *w, struct step s);
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-storm.c - libFuzzer entry, and a program of its own: a whole keeper with fake adapter and
- * kernel in this process, and everything that can happen to it in any order: requests, files that
- * change, breaks, peers, daemons that come and go.
+ * keeper-storm.c - a whole keeper with fake adapter and kernel in this process, and everything that
+ * can happen to it in any order: requests, also such as no daemon makes, files that change, breaks,
+ * peers, daemons that come and go.
+ *
+ * Measured: daemon/keeper/keeper.c daemon/keeper/keeper-request.c daemon/keeper/keeper-tell.c
+ * Measured: daemon/keeper/region/register.c daemon/keeper/region/hands.c daemon/keeper/region/end.c
+ * Measured: daemon/keeper/region/demand.c daemon/keeper/region/watch.c daemon/keeper/session.c
  *
  * Each byte of the input is one happening. At the end the daemon is gone and the keeper is told to
  * stop: it must end by itself, with no region, no peer and no descriptor left. Sanitizers watch the
@@ -159,6 +163,22 @@ static void send_simple(enum keeper_type type, uint64_t region, unsigned int how
 	send_request(&m, -1);
 }
 
+/* Each byte of it is anything, but for those without which it would not be looked at. */
+static void send_garbage(uint64_t region, unsigned int how)
+{
+	struct keeper_message m;
+	uint8_t *bytes = (uint8_t *)&m;
+
+	for (size_t i = 0; i < sizeof(m); i++)
+		bytes[i] = how & 1 ? (uint8_t)(rand() >> 8) : 0;
+	for (unsigned int i = 0; i < (how >> 1) % 8; i++)
+		bytes[(unsigned int)rand() % sizeof(m)] = (uint8_t)(rand() >> 8);
+	m.type = 2 + how % (_KEEPER_REQUEST_MAX - 2);
+	if (how & 64)
+		m.region = region;
+	send_request(&m, m.type == KEEPER_REGISTER ? file_fd : -1);
+}
+
 static void join(uint64_t region, unsigned int how)
 {
 	struct kregion *r = keeper_find(k, region);
@@ -260,6 +280,9 @@ static void happen(uint8_t what)
 	case 60:
 		ask_why(region, how);
 		break;
+	case 61:
+		send_garbage(region, how);
+		break;
 	default:
 		turn();
 		break;
@@ -330,23 +353,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(count_fds() == before || !warmed_up++);
 	return 0;
 }
-
-#ifdef STORM_MAIN
-/* keeper-storm [STORMS [SEED]]: so many random inputs. */
-int main(int argc, char *argv[])
-{
-	unsigned int storms = argc > 1 ? (unsigned int)atoi(argv[1]) : 200,
-		     seed = argc > 2 ? (unsigned int)atoi(argv[2]) : 1;
-	static uint8_t data[2000];
-
-	for (unsigned int i = 0; i < storms; i++) {
-		size_t size = 20 + (seed * 7919 + i * 104729) % (sizeof(data) - 20);
-
-		srand(seed + i);
-		for (size_t b = 0; b < size; b++)
-			data[b] = (uint8_t)(rand() >> 8);
-		LLVMFuzzerTestOneInput(data, size);
-	}
-	return 0;
-}
-#endif

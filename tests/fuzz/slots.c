@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * slots.c - libFuzzer entry, and a program of its own: what the kernel module remembers about its
- * watches (kmod-helper/rdmareg-slots.h) beside a model that forgets nothing.
+ * slots.c - what the kernel module remembers about its watches beside a model that forgets nothing.
+ *
+ * Measured: kmod-helper/rdmareg-slots.h
  *
  * The model keeps every event of a watch and where it is: pending, in a report that is on its way
  * to a reader, or read. A report must be the fold of just the events that it takes; one that cannot
@@ -368,23 +369,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			assert(watches[i].events[e].place == READ);
 	return 0;
 }
-
-#ifdef STORM_MAIN
-/* slots-storm [STORMS [SEED]]: so many random inputs. */
-int main(int argc, char *argv[])
-{
-	unsigned int storms = argc > 1 ? (unsigned int)atoi(argv[1]) : 100,
-		     seed = argc > 2 ? (unsigned int)atoi(argv[2]) : 1;
-	static uint8_t data[2 * STEPS];
-
-	srand(seed);
-	for (unsigned int i = 0; i < storms; i++) {
-		size_t size = 2 + (size_t)rand() % (sizeof(data) - 2);
-
-		for (size_t b = 0; b < size; b++)
-			data[b] = (uint8_t)(rand() >> 8);
-		LLVMFuzzerTestOneInput(data, size);
-	}
-	return 0;
-}
-#endif
