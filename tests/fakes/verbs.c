@@ -23,6 +23,8 @@ static struct ibv_device device = { .name = "fake0" };
 /* 0, or the errno this call is to fail with. */
 static int failure(enum verbs_call call)
 {
+	if (call != CALL_DEALLOC_PD && call != CALL_DEREG_MR && ++fake.calls == fake.fail_at)
+		return ENOMEM;
 	if (!fake.fail_times[call])
 		return 0;
 	fake.fail_times[call]--;

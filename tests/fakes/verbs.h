@@ -37,6 +37,8 @@ struct verbs_fake {
 	void (*registered)(const struct ibv_mr *mr);
 	int fail[_CALL_MAX]; /* errno of the next calls */
 	int fail_times[_CALL_MAX];
+	/* calls so far that make something or ask, and which of them fails with ENOMEM; 0: none */
+	unsigned int calls, fail_at;
 	uint32_t imported_rkey; /* of the memory regions imported from now on */
 	unsigned int access;	/* of the last registration */
 	int advice, advise_flags;

@@ -51,19 +51,29 @@ static bool reads(struct ibv_pd *pd, void *page, size_t size, unsigned int more)
 	return good;
 }
 
+/* Does it read with the right to write, and only with that? */
+static bool wants_write(struct ibv_pd *pd, void *page, size_t size)
+{
+	return !reads(pd, page, size, 0) && reads(pd, page, size, IBV_ACCESS_LOCAL_WRITE) &&
+	       !reads(pd, page, size, 0);
+}
+
+/* What it finds holds for all regions, so one call that fails for another reason must not decide it. */
 unsigned int hca_try_read_access(struct ibv_context *context)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
 	void *page = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct ibv_pd *pd = ibv_alloc_pd(context);
-	unsigned int more = 0;
+	bool found = false;
 
-	if (page != MAP_FAILED && pd && !reads(pd, page, size, 0) &&
-	    reads(pd, page, size, IBV_ACCESS_LOCAL_WRITE))
-		more = IBV_ACCESS_LOCAL_WRITE;
-	if (pd)
+	for (int i = 0; i < 2 && !found && page != MAP_FAILED; i++) {
+		struct ibv_pd *pd = ibv_alloc_pd(context);
+
+		if (!pd)
+			continue;
+		found = wants_write(pd, page, size);
 		ibv_dealloc_pd(pd);
+	}
 	if (page != MAP_FAILED)
 		munmap(page, size);
-	return more;
+	return found ? IBV_ACCESS_LOCAL_WRITE : 0;
 }

@@ -123,6 +123,59 @@ static void test_failures(void)
 	end(h);
 }
 
+/* What a keeper does with an adapter, of which one call at most fails: which it was is told, or does not matter. */
+static void use(bool like_mlx5)
+{
+	int told = 0;
+	struct hca_import import;
+	struct hca_mr *mr;
+	struct hca *h;
+
+	if (hca_new(&h, fake.context, 1) < 0) {
+		assert(fake.calls >= fake.fail_at);
+		return;
+	}
+	for (int write = 0; write < 2; write++) {
+		int r = hca_register(h, ADDRESS, 8192, write, 0, &mr);
+
+		told += r == -ENOMEM;
+		if (r < 0)
+			continue;
+		if (!write)
+			assert(fake.access ==
+			       (like_mlx5 ? READING : READING | IBV_ACCESS_LOCAL_WRITE));
+		r = hca_mr_import(mr, &import);
+		assert(r == 0 || r == -ENOMEM || (!like_mlx5 && r == -EOPNOTSUPP));
+		r = hca_prefetch(mr, ADDRESS, 4096, write);
+		assert(r == 0 || r == -ENOMEM);
+		told += r == -ENOMEM;
+		assert(hca_deregister(mr) == 0);
+	}
+	assert(told <= 1);
+	hca_free(h);
+}
+
+/* Each call of libibverbs fails once in turn. Nothing is left of it, and whatever comes later is as usual. */
+static void test_each_fails(void)
+{
+	int before = count_descriptors();
+
+	for (int like_mlx5 = 0; like_mlx5 < 2; like_mlx5++) {
+		unsigned int n = 0;
+		bool failed;
+
+		do {
+			verbs_fake_begin(like_mlx5);
+			fake.fail_at = ++n;
+			use(like_mlx5);
+			failed = fake.calls >= n;
+			verbs_fake_end();
+			assert(count_descriptors() == before);
+		} while (failed);
+		assert(n > 10);
+	}
+}
+
 static void test_import(void)
 {
 	int before = count_descriptors();
@@ -237,6 +290,7 @@ int main(void)
 	test_rights();
 	test_untried();
 	test_failures();
+	test_each_fails();
 	test_import();
 	test_no_import();
 	test_importer_holds_on();
