@@ -17,6 +17,7 @@
 #undef ibv_reg_mr
 
 #define N 64
+#define ARMED 1 /* handle of a completion queue: the next completion is told */
 #define LISTENERS (FABRIC_ADDRESSES + 1) /* one more while it takes the place of another */
 
 struct fabric fabric;
@@ -68,6 +69,15 @@ static int gone(void *p)
 	return 0;
 }
 
+/* Is this the call that fails? */
+static bool refused(void)
+{
+	if (++fabric.calls != fabric.fail_at)
+		return false;
+	errno = ENOMEM;
+	return true;
+}
+
 static struct fabric_peer *peer_of_id(const struct rdma_cm_id *id)
 {
 	struct fabric_peer *p = peers;
@@ -104,8 +114,10 @@ static void push(struct rdma_cm_id *id, enum rdma_cm_event_type type,
 
 struct rdma_event_channel *rdma_create_event_channel(void)
 {
-	struct channel *c = made(sizeof(*c));
+	struct channel *c = refused() ? NULL : made(sizeof(*c));
 
+	if (!c)
+		return NULL;
 	c->channel.fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
 	return &c->channel;
 }
@@ -125,6 +137,8 @@ int rdma_get_cm_event(struct rdma_event_channel *channel, struct rdma_cm_event *
 		errno = EAGAIN;
 		return -1;
 	}
+	if (refused())
+		return -1;
 	eventfd_read(channel->fd, &count);
 	*ret = made(sizeof(**ret));
 	**ret = c->events[0];
@@ -137,13 +151,23 @@ int rdma_ack_cm_event(struct rdma_cm_event *event)
 	return gone(event);
 }
 
+static struct rdma_cm_id *new_id(struct rdma_event_channel *channel, void *userdata,
+				 enum rdma_port_space ps)
+{
+	struct rdma_cm_id *id = made(sizeof(*id));
+
+	id->channel = channel;
+	id->context = userdata;
+	id->ps = ps;
+	return id;
+}
+
 int rdma_create_id(struct rdma_event_channel *channel, struct rdma_cm_id **ret, void *userdata,
 		   enum rdma_port_space ps)
 {
-	*ret = made(sizeof(**ret));
-	(*ret)->channel = channel;
-	(*ret)->context = userdata;
-	(*ret)->ps = ps;
+	if (refused())
+		return -1;
+	*ret = new_id(channel, userdata, ps);
 	return 0;
 }
 
@@ -179,6 +203,8 @@ int rdma_bind_addr(struct rdma_cm_id *id, struct sockaddr *address)
 {
 	char text[48];
 
+	if (refused())
+		return -1;
 	name_of(address, text);
 	for (size_t i = 0; i < FABRIC_ADDRESSES; i++) {
 		struct sockaddr *own = &id->route.addr.src_addr;
@@ -201,6 +227,8 @@ int rdma_listen(struct rdma_cm_id *id, int backlog)
 	size_t i = 0;
 
 	(void)backlog;
+	if (refused())
+		return -1;
 	while (i < LISTENERS && listeners[i])
 		i++;
 	assert(i < LISTENERS);
@@ -217,6 +245,8 @@ __be16 rdma_get_src_port(struct rdma_cm_id *id)
 int rdma_init_qp_attr(struct rdma_cm_id *id, struct ibv_qp_attr *attr, int *mask)
 {
 	(void)id;
+	if (refused())
+		return -1;
 	attr->path_mtu = IBV_MTU_4096;
 	attr->timeout = FABRIC_ACK_TIMEOUT;
 	*mask = IBV_QP_STATE;
@@ -233,6 +263,8 @@ int rdma_accept(struct rdma_cm_id *id, struct rdma_conn_param *param)
 	struct fabric_peer *p = peer_of_id(id);
 
 	assert(p && !p->accepted && p->qp && param->qp_num == p->qp->qp_num);
+	if (refused())
+		return -1;
 	p->accepted = true;
 	p->rnr_retries = param->rnr_retry_count;
 	return 0;
@@ -242,13 +274,13 @@ int rdma_reject(struct rdma_cm_id *id, const void *data, uint8_t size)
 {
 	(void)data, (void)size;
 	assert(peer_of_id(id));
-	return 0;
+	return refused() ? -1 : 0;
 }
 
 int rdma_disconnect(struct rdma_cm_id *id)
 {
 	assert(peer_of_id(id));
-	return 0;
+	return refused() ? -1 : 0;
 }
 
 int rdma_notify(struct rdma_cm_id *id, enum ibv_event_type event)
@@ -265,6 +297,8 @@ static int post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_
 
 	(void)bad;
 	assert(p->n_sends < N && !wr->next);
+	if (refused())
+		return ENOMEM;
 	p->sends[p->n_sends++] = *wr;
 	return 0;
 }
@@ -275,6 +309,8 @@ static int post_recv(struct ibv_qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_
 
 	(void)bad;
 	assert(p->n_receives < N && wr->num_sge == 1);
+	if (refused())
+		return ENOMEM;
 	p->receives[p->n_receives] = *wr->sg_list;
 	p->receive_ids[p->n_receives++] = wr->wr_id;
 	return 0;
@@ -289,6 +325,8 @@ static int poll_cq(struct ibv_cq *cq, int n, struct ibv_wc *wc)
 		p = p->next;
 	if (!p || !p->n_done)
 		return 0;
+	if (refused())
+		return -1;
 	*wc = p->done[0];
 	memmove(p->done, p->done + 1, sizeof(p->done[0]) * --p->n_done);
 	return 1;
@@ -296,7 +334,10 @@ static int poll_cq(struct ibv_cq *cq, int n, struct ibv_wc *wc)
 
 static int req_notify_cq(struct ibv_cq *cq, int solicited)
 {
-	(void)cq, (void)solicited;
+	(void)solicited;
+	if (refused())
+		return ENOMEM;
+	cq->handle = ARMED;
 	return 0;
 }
 
@@ -308,15 +349,19 @@ const char *ibv_get_device_name(struct ibv_device *d)
 int ibv_query_device(struct ibv_context *c, struct ibv_device_attr *attr)
 {
 	(void)c;
+	if (refused())
+		return ENOMEM;
 	*attr = (struct ibv_device_attr){ .max_qp_rd_atom = 16, .max_qp_init_rd_atom = 16 };
 	return 0;
 }
 
 struct ibv_mr *ibv_reg_mr(struct ibv_pd *pd, void *address, size_t length, int access)
 {
-	struct ibv_mr *mr = made(sizeof(*mr));
+	struct ibv_mr *mr = refused() ? NULL : made(sizeof(*mr));
 
 	(void)access;
+	if (!mr)
+		return NULL;
 	*mr = (struct ibv_mr){ .pd = pd, .addr = address, .length = length };
 	return mr;
 }
@@ -335,8 +380,10 @@ int ibv_dereg_mr(struct ibv_mr *mr)
 
 struct ibv_comp_channel *ibv_create_comp_channel(struct ibv_context *c)
 {
-	struct ibv_comp_channel *channel = made(sizeof(*channel));
+	struct ibv_comp_channel *channel = refused() ? NULL : made(sizeof(*channel));
 
+	if (!channel)
+		return NULL;
 	channel->context = c;
 	channel->fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
 	return channel;
@@ -351,9 +398,11 @@ int ibv_destroy_comp_channel(struct ibv_comp_channel *channel)
 struct ibv_cq *ibv_create_cq(struct ibv_context *c, int cqe, void *userdata,
 			     struct ibv_comp_channel *channel, int vector)
 {
-	struct ibv_cq *cq = made(sizeof(*cq));
+	struct ibv_cq *cq = refused() ? NULL : made(sizeof(*cq));
 
 	(void)cqe, (void)vector;
+	if (!cq)
+		return NULL;
 	c->ops.poll_cq = poll_cq;
 	c->ops.req_notify_cq = req_notify_cq;
 	c->ops.post_send = post_send;
@@ -377,6 +426,8 @@ int ibv_get_cq_event(struct ibv_comp_channel *channel, struct ibv_cq **cq, void 
 		errno = EAGAIN;
 		return -1;
 	}
+	if (refused())
+		return -1;
 	eventfd_read(channel->fd, &count);
 	*cq = told[0];
 	*userdata = told[0]->cq_context;
@@ -393,8 +444,10 @@ void ibv_ack_cq_events(struct ibv_cq *cq, unsigned int n)
 struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
 {
 	static uint32_t last;
-	struct ibv_qp *qp = made(sizeof(*qp));
+	struct ibv_qp *qp = refused() ? NULL : made(sizeof(*qp));
 
+	if (!qp)
+		return NULL;
 	*qp = (struct ibv_qp){ .context = &context,
 			       .qp_context = attr->qp_context,
 			       .pd = pd,
@@ -416,6 +469,8 @@ int ibv_modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
 {
 	struct ibv_qp_attr *now = &peer_of_qp(qp->qp_num)->attributes;
 
+	if (refused())
+		return ENOMEM;
 	if (mask & IBV_QP_MIN_RNR_TIMER)
 		now->min_rnr_timer = attr->min_rnr_timer;
 	if (mask & IBV_QP_RNR_RETRY)
@@ -448,9 +503,11 @@ struct interfaces {
 
 int getifaddrs(struct ifaddrs **ret)
 {
-	struct interfaces *all = made(sizeof(*all));
+	struct interfaces *all = refused() ? NULL : made(sizeof(*all));
 	struct ifaddrs **last = ret;
 
+	if (!all)
+		return -1;
 	*ret = NULL;
 	for (size_t i = 0; i < FABRIC_ADDRESSES && fabric.addresses[i][0]; i++) {
 		struct sockaddr_storage *a = &all->address[i];
@@ -483,6 +540,8 @@ struct mnl_socket *mnl_socket_open2(int bus, int flags)
 {
 	(void)bus;
 	assert(news < 0 && (flags & SOCK_NONBLOCK));
+	if (refused())
+		return NULL;
 	news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return made(1);
 }
@@ -490,7 +549,7 @@ struct mnl_socket *mnl_socket_open2(int bus, int flags)
 int mnl_socket_bind(struct mnl_socket *socket, unsigned int groups, pid_t pid)
 {
 	(void)socket, (void)groups, (void)pid;
-	return 0;
+	return refused() ? -1 : 0;
 }
 
 int mnl_socket_get_fd(const struct mnl_socket *socket)
@@ -546,7 +605,7 @@ struct fabric_peer *fabric_connect(const char *address, const struct wire_connec
 	peers = p;
 	if (!listener)
 		return NULL;
-	rdma_create_id(listener->channel, &p->id, NULL, RDMA_PS_TCP);
+	p->id = new_id(listener->channel, NULL, RDMA_PS_TCP);
 	p->id->verbs = &context;
 	p->id->route.addr.dst_addr.sa_family = AF_INET;
 	p->request = *request;
@@ -591,6 +650,9 @@ static void complete(struct fabric_peer *p, uint64_t id, enum ibv_wc_status stat
 {
 	assert(p->qp && p->n_done < N && n_told < N);
 	p->done[p->n_done++] = (struct ibv_wc){ .wr_id = id, .status = status, .byte_len = bytes };
+	if (p->qp->send_cq->handle != ARMED)
+		return;
+	p->qp->send_cq->handle = 0;
 	told[n_told++] = p->qp->send_cq;
 	eventfd_write(p->qp->send_cq->channel->fd, 1);
 }

@@ -22,6 +22,8 @@ struct fabric {
 	/* the machine's: numeric, of an interface that is up; "" ends them. All are the device's */
 	char addresses[FABRIC_ADDRESSES][48];
 	unsigned int listening;
+	/* calls so far that make something, ask or tell; which of them fails with ENOMEM, 0: none */
+	unsigned int calls, fail_at;
 };
 extern struct fabric fabric;
 

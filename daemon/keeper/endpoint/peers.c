@@ -220,6 +220,7 @@ void peers_on_completion(evutil_socket_t fd, short what, void *userdata)
 	struct ibv_cq *cq;
 	struct peer *p;
 	void *context;
+	bool deaf;
 
 	(void)fd;
 	(void)what;
@@ -227,10 +228,11 @@ void peers_on_completion(evutil_socket_t fd, short what, void *userdata)
 		if (ibv_get_cq_event(e->completions, &cq, &context) < 0)
 			return;
 		p = context;
-		if (p->state < PEER_CLOSING)
-			ibv_req_notify_cq(cq, 0);
+		deaf = p->state < PEER_CLOSING && ibv_req_notify_cq(cq, 0);
 		ibv_ack_cq_events(cq, 1); /* from here on the worker may free it */
 		drain(e, p);
+		if (deaf) /* nothing more would be heard of it */
+			peers_dismiss(e, p, PEER_LEFT_ITSELF);
 	}
 }
 
