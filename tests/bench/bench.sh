@@ -47,7 +47,7 @@ for ((boot = 1; boot <= 4 && ${#left[@]} > 0; boot++)); do
 	share=$out/boot$boot
 	mkdir -p "$share"
 	say "boot $boot: ${left[*]}"
-	"$host/boot.sh" --threads multi --memory 8G --timeout 5400 --share "$share" --out "$logs/bench$boot" -- \
+	"$host/boot.sh" --systemd --threads multi --memory 8G --timeout 5400 --share "$share" --out "$logs/bench$boot" -- \
 		bash /bench/run.sh "${left[@]}" </dev/null 2>&1 | tr -d '\r' | tee "$logs/bench$boot.log" |
 		sed -un 's/^\(P[0-9]*: [a-zA-Z].*\)$/      \1/p' || true
 	touch "$share/rows.tsv" "$share/over"

@@ -22,6 +22,8 @@
 
 #define FAR_ACCESS (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)
 
+#define MANY 64
+
 enum way { PINNED, ODP, REGION, REGION_WARM, PING, _WAY_MAX };
 
 static struct ibv_pd *pd;
@@ -122,7 +124,7 @@ static void print_size(const char *place, size_t length, const struct samples *t
 		samples_add(&trips, more / took[PING].value[i]);
 	}
 	row(subject, "rdmaregd beyond raw ODP, in D-Bus round trips", &trips, "round trips",
-	    "<= 2");
+	    "<= 2.5");
 	row_ratio(subject, "context switches of the machine, acquire and release / round trip",
 		  &switches[REGION], &switches[PING], NULL);
 	row_ratio(subject, "rdmaregd / raw ODP", &took[REGION], &took[ODP], NULL);
@@ -170,6 +172,83 @@ static void measure(const char *place, size_t length)
 	}
 }
 
+/* Files of 1 MiB, registered with one call, or each by verbs. */
+static void many_files(const char *place, int *fds)
+{
+	for (size_t i = 0; i < MANY; i++)
+		fds[i] = new_file(place, MIB, SPARSE);
+}
+
+static double many_by_verbs(const char *place)
+{
+	double took = 0;
+	int fds[MANY];
+
+	many_files(place, fds);
+	for (size_t i = 0; i < MANY; i++) {
+		double one = by_verbs(fds[i], MIB, FAR_ACCESS | IBV_ACCESS_ON_DEMAND);
+
+		if (one < 0) {
+			errno = (int)-one;
+			die(place);
+		}
+		took += one;
+		close(fds[i]);
+	}
+	return took;
+}
+
+static double many_by_daemon(const char *place)
+{
+	struct rdmareg_register_options options = { .size = sizeof(options), .no_warm = 1 };
+	struct rdmareg_register_request requests[MANY] = { 0 };
+	struct rdmareg_region *regions[MANY];
+	uint64_t ids[MANY];
+	double start, took;
+	int fds[MANY];
+
+	many_files(place, fds);
+	for (size_t i = 0; i < MANY; i++)
+		requests[i] = (struct rdmareg_register_request){
+			.fd = fds[i], .access = RDMAREG_ACCESS_READ_WRITE, .options = &options
+		};
+	errno = 0;
+	start = now_usec();
+	if (rdmareg_register_many(daemon_context, requests, MANY, 0, regions, NULL) < 0)
+		die(rdmareg_last_error());
+	took = now_usec() - start;
+	for (size_t i = 0; i < MANY; i++) {
+		ids[i] = rdmareg_region_id(regions[i]);
+		close(fds[i]);
+	}
+	rdmareg_release_all(daemon_context, ids, MANY, NULL, NULL, NULL);
+	for (size_t i = 0; i < MANY; i++)
+		rdmareg_region_free(regions[i]);
+	return took;
+}
+
+static void measure_many(const char *place)
+{
+	struct samples trips = { 0 }, raw = { 0 }, ours = { 0 };
+	char subject[64];
+
+	snprintf(subject, sizeof(subject), "%s, %d regions of 1 MiB", place_name(place), MANY);
+	for (unsigned int r = bench_rounds(21); r > 0; r--) {
+		double ping = ping_usec(), verbs = many_by_verbs(place),
+		       daemon = many_by_daemon(place);
+
+		samples_add(&trips, (daemon - verbs) / ping);
+		samples_add(&raw, verbs);
+		samples_add(&ours, daemon);
+	}
+	row(subject, "rdmaregd in one call beyond raw ODP, in D-Bus round trips", &trips,
+	    "round trips", "<= 4");
+	row_ratio(subject, "rdmaregd in one call / raw ODP", &ours, &raw, NULL);
+	samples_clear(&trips);
+	samples_clear(&raw);
+	samples_clear(&ours);
+}
+
 int main(int argc, char **argv)
 {
 	static const size_t sizes[] = { 4 * KIB, 64 * KIB, MIB, 16 * MIB, 256 * MIB, 1024 * MIB };
@@ -184,6 +263,8 @@ int main(int argc, char **argv)
 		for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++)
 			if (!quick || sizes[s] <= MIB)
 				measure(argv[place], sizes[s]);
+	for (int place = 2; place < argc; place++)
+		measure_many(argv[place]);
 	rdmareg_close(daemon_context);
 	return 0;
 }
