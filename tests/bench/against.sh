@@ -58,7 +58,7 @@ measure() { # REVISION PAIRS NAME...
 	TAIL_LINES=40 step "the product of $1, with the programs of this tree that measure" bench-other "$0" build "$sha"
 	cp -a "$lab/product-root" "$out/new"
 	for name in "${@:3}"; do [ "$name" = P8 ] || figures+=("$name"); done
-	[ ${#figures[@]} = 0 ] || "$host/boot.sh" --threads multi --memory 8G --timeout 14400 --share "$out" --out "$logs/bench-compare" -- \
+	[ ${#figures[@]} = 0 ] || "$host/boot.sh" --systemd --threads multi --memory 8G --timeout 14400 --share "$out" --out "$logs/bench-compare" -- \
 		bash /bench/compare.sh "$2" "${figures[@]}" </dev/null 2>&1 | tr -d '\r' | tee "$logs/bench-compare.log" |
 		sed -un 's/^\(pair .*\)$/      \1/p' || true
 	[[ " ${*:3} " != *" P8 "* ]] || on_this_machine "$2"
