@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ static void begin(struct follow *f, const char *name, const char *const argument
 	f->pid = fork();
 	check(fd >= 0 && f->pid >= 0);
 	if (f->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
 		setenv("RDMAREG_BUS_ADDRESS", world.address, 1);
