@@ -5,16 +5,12 @@
  * as rdmaregd would read them now; it is not asked, and need not run.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "program.h"
 #include "table.h"
-
-#define PROGRAM PKGLIBEXECDIR "/rdmaregd"
 
 struct options {
 	bool changed;
@@ -33,18 +29,19 @@ static const struct column columns[] = {
 	{ "from", "FROM", LOOK_PLAIN, false },
 };
 
-/* Only where this program is none of the system's, as in its tests. */
-static const char *program(void)
-{
-	const char *given = secure_getenv("RDMAREG_DAEMON");
-
-	return given && *given ? given : PROGRAM;
-}
-
 static int not_run(void)
 {
-	return ctl_error(EXIT_FAILED, "%s: %s; it is part of the daemon's installation", program(),
-			 strerror(errno));
+	return ctl_error(EXIT_FAILED, "%s: %s; it is part of the daemon's installation",
+			 program_daemon(), strerror(errno));
+}
+
+/* @n: 1: a file is named */
+static FILE *start(const char *what, int of, char **arguments, int n, pid_t *ret_pid)
+{
+	const char *const words[] = { program_daemon(), what, n ? "--config" : NULL,
+				      n ? arguments[0] : NULL, NULL };
+
+	return program_start(words, of, ret_pid);
 }
 
 /* A line of --show-config. False: it is none. */
@@ -74,32 +71,6 @@ static bool take_line(json_object *rows, char *line, bool changed)
 	return true;
 }
 
-/* What it prints to descriptor @of of its own, and only that; NULL with errno set. */
-static FILE *start(const char *what, int of, char **arguments, int n, pid_t *ret_pid)
-{
-	const char *name = program();
-	int ends[2];
-
-	if (access(name, X_OK) < 0 || pipe(ends) < 0)
-		return NULL;
-	*ret_pid = fork();
-	if (!*ret_pid) {
-		if (of != STDOUT_FILENO)
-			dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
-		dup2(ends[1], of);
-		close(ends[0]);
-		close(ends[1]);
-		execl(name, name, what, n ? "--config" : NULL, n ? arguments[0] : NULL, NULL);
-		_exit(127);
-	}
-	close(ends[1]);
-	if (*ret_pid < 0) {
-		close(ends[0]);
-		return NULL;
-	}
-	return fdopen(ends[0], "r");
-}
-
 /* Each line that it has printed, of which the errors come first. */
 static int check_as_json(const struct ctl *ctl, char **arguments, int n)
 {
@@ -119,9 +90,7 @@ static int check_as_json(const struct ctl *ctl, char **arguments, int n)
 		json_object_array_add(lines, json_object_new_string(line));
 	}
 	fclose(f);
-	status = waitpid(pid, &status, 0) >= 0 && WIFEXITED(status) && !WEXITSTATUS(status)
-			 ? EXIT_OK
-			 : EXIT_FAILED;
+	status = program_end(pid) ? EXIT_OK : EXIT_FAILED;
 	json_object_object_add(o, "valid", json_object_new_boolean(status == EXIT_OK));
 	json_object_object_add(o, "messages", lines);
 	ctl_print_json(o);
@@ -130,7 +99,7 @@ static int check_as_json(const struct ctl *ctl, char **arguments, int n)
 
 static int run_check(struct ctl *ctl, const void *options, char **arguments, int n)
 {
-	const char *name = program();
+	const char *name = program_daemon();
 
 	(void)options;
 	if (ctl->json)
@@ -145,7 +114,7 @@ static int run_show(struct ctl *ctl, const void *options, char **arguments, int 
 	json_object *rows;
 	char line[1024];
 	bool sound = true;
-	int status, r;
+	int r;
 	pid_t pid;
 	FILE *f = start("--show-config", STDOUT_FILENO, arguments, n, &pid);
 
@@ -155,12 +124,12 @@ static int run_show(struct ctl *ctl, const void *options, char **arguments, int 
 	while (fgets(line, sizeof(line), f))
 		sound = take_line(rows, line, o->changed) && sound;
 	fclose(f);
-	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
+	if (!program_end(pid))
 		r = EXIT_FAILED; /* it has said why */
 	else if (!sound)
 		r = ctl_error(EXIT_FAILED,
 			      "%s is not understood; it is of another version than this program",
-			      program());
+			      program_daemon());
 	else
 		r = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), rows,
 				"everything is default");
