@@ -94,7 +94,7 @@ extern const struct verb verb_standing_list, verb_standing_remove, verb_standing
 extern const struct verb verb_metrics;
 extern const struct verb verb_top;
 extern const struct verb verb_config_show, verb_config_check;
-extern const struct verb verb_status, verb_drain, verb_undrain;
+extern const struct verb verb_status, verb_doctor, verb_drain, verb_undrain;
 extern const struct verb verb_reload, verb_selftest, verb_devices, verb_dax_create,
 	verb_dax_destroy, verb_history;
 

@@ -39,6 +39,7 @@ static const struct verb *const verbs[] = {
 	&verb_config_show,
 	&verb_config_check,
 	&verb_status,
+	&verb_doctor,
 	&verb_drain,
 	&verb_undrain,
 	&verb_who,

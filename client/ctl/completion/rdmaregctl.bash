@@ -36,6 +36,7 @@ _rdmaregctl() {
 		[config check]=''
 		[top]='--once --sort --filter'
 		[status]=''
+		[doctor]=''
 		[drain]='--reason'
 		[undrain]=''
 		[who]=''

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* doctor-process.c - see doctor-look.h: what /proc shows of a process. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "doctor-look.h"
+
+#define KEEPER_COMM "rdmareg-keeper"
+
+/* The state letter of a process or thread; 0: there is none. It stands behind a name in brackets. */
+static char state_of(const char *folder, const char *task)
+{
+	FILE *f = look_open_file("/proc/%s%s/stat", folder, task);
+	char line[512], *end;
+	size_t n;
+
+	if (!f)
+		return 0;
+	n = fread(line, 1, sizeof(line) - 1, f);
+	line[n] = 0;
+	fclose(f);
+	end = strrchr(line, ')');
+	return end && end[1] == ' ' ? end[2] : 0;
+}
+
+static uint64_t count_sleeping(const char *pid)
+{
+	DIR *d = look_open_folder("/proc/%s/task", pid);
+	struct dirent *entry;
+	char folder[64];
+	uint64_t n = 0;
+
+	snprintf(folder, sizeof(folder), "%s/task/", pid);
+	while (d && (entry = readdir(d)))
+		n += isdigit((unsigned char)*entry->d_name) &&
+		     state_of(folder, entry->d_name) == 'D';
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static bool begins(const char *text, const char *with)
+{
+	return !strncmp(text, with, strlen(with));
+}
+
+/* Is what a descriptor or a mapping leads to somebody's file, rather than a part of the system? */
+static bool is_users(const char *target)
+{
+	static const char *const own[] = {
+		"/proc/",	"/sys/",      "/dev/null",    "/dev/infiniband/",
+		"/dev/rdmareg", "/dev/zero",  "/dev/urandom", RUNDIR "/",
+		STATEDIR "/",	CACHEDIR "/", SYSCONFDIR "/", "/var/log/journal/"
+	};
+
+	if (*target != '/' || !target[1])
+		return false;
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (begins(target, own[i]))
+			return false;
+	return strcmp(target, RUNDIR) != 0 && strcmp(target, STATEDIR) != 0;
+}
+
+/* 0, 1 and 2 are what whoever started it has given it. */
+static bool count_descriptors(struct doctor_process *p, const char *pid)
+{
+	DIR *d = look_open_folder("/proc/%s/fd", pid);
+	struct dirent *entry;
+	char target[512];
+	ssize_t n;
+
+	if (!d)
+		return false;
+	while ((entry = readdir(d))) {
+		if (!isdigit((unsigned char)*entry->d_name))
+			continue;
+		p->descriptors++;
+		n = readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1);
+		target[n < 0 ? 0 : n] = 0;
+		p->files += atoi(entry->d_name) > 2 && is_users(target);
+	}
+	closedir(d);
+	return true;
+}
+
+static void read_limits(struct doctor_process *p, const char *pid)
+{
+	FILE *f = look_open_file("/proc/%s/limits", pid);
+	char line[256];
+
+	p->descriptors_max = p->locked_max = UINT64_MAX;
+	while (f && fgets(line, sizeof(line), f)) {
+		sscanf(line, "Max open files %" SCNu64, &p->descriptors_max);
+		sscanf(line, "Max locked memory %" SCNu64, &p->locked_max);
+	}
+	if (f)
+		fclose(f);
+}
+
+static void count_mappings(struct doctor_process *p, const char *pid)
+{
+	FILE *f = look_open_file("/proc/%s/maps", pid);
+	uint64_t first, end;
+	char line[1024], shared;
+	int path;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		path = 0;
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*3c%c %*s %*s %*s %n", &first, &end,
+			   &shared, &path) >= 3 &&
+		    shared == 's' && path && is_users(line + path))
+			p->mapped_bytes += end - first;
+	}
+	if (f)
+		fclose(f);
+}
+
+static void look_at_process(struct doctor_process *p)
+{
+	char pid[16];
+
+	if (!p->pid)
+		return;
+	snprintf(pid, sizeof(pid), "%" PRIu32, p->pid);
+	p->state = state_of("", pid);
+	p->sleeping = count_sleeping(pid);
+	p->inside = p->state && count_descriptors(p, pid);
+	if (!p->inside)
+		return;
+	read_limits(p, pid);
+	count_mappings(p, pid);
+}
+
+/* Its control group ends with the name of its unit. */
+static bool is_in_unit(uint32_t pid, const char *unit)
+{
+	FILE *f = look_open_file("/proc/%" PRIu32 "/cgroup", pid);
+	char line[1024], *last;
+	bool found = !f;
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		last = strrchr(line, '/');
+		found = last && !strcmp(last + 1, unit);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void look_for_strays(struct doctor_facts *t)
+{
+	DIR *d = look_open_folder("/proc");
+	struct dirent *entry;
+	char comm[32];
+
+	while (d && (entry = readdir(d))) {
+		FILE *f = isdigit((unsigned char)*entry->d_name)
+				  ? look_open_file("/proc/%.16s/comm", entry->d_name)
+				  : NULL;
+		bool keeper = f && fgets(comm, sizeof(comm), f) && !strcmp(comm, KEEPER_COMM "\n");
+		uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+		uint32_t *stray;
+
+		if (f)
+			fclose(f);
+		if (!keeper || look_keeper_of(t, pid) || state_of("", entry->d_name) == 'Z')
+			continue;
+		stray = doctor_grow(&t->strays, &t->n_strays, sizeof(*stray));
+		*stray = pid;
+	}
+	if (d)
+		closedir(d);
+}
+
+void look_at_processes(struct doctor_facts *t)
+{
+	char line[32] = "";
+	FILE *f;
+
+	t->have_processes = state_of("", "1") != 0;
+	if (!t->have_processes) {
+		t->incomplete = t->root;
+		doctor_unseen(t, "processes: /proc does not show them");
+		return;
+	}
+	f = look_open_file(RUNDIR "/lock");
+	if (f && fgets(line, sizeof(line), f))
+		t->daemon.pid = t->silent ? 0 : (uint32_t)strtoul(line, NULL, 10);
+	if (f)
+		fclose(f);
+	look_at_process(&t->daemon);
+	for (size_t i = 0; i < t->n_keepers; i++) {
+		struct doctor_keeper *k = &t->keepers[i];
+
+		look_at_process(&k->process);
+		k->outside = k->process.state && *k->unit && !is_in_unit(k->process.pid, k->unit);
+	}
+	look_for_strays(t);
+	if (!t->root)
+		doctor_unseen(t, "descriptors and mappings of rdmaregd and keepers: only root can");
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * verb-doctor.c - whether what exists belongs together, and if not what is wrong and what to do.
+ *
+ * What always holds: nothing is changed. The exit status is 1 if something is wrong, 2 if nothing
+ * was found wrong and not all could be looked at, else 0: what is only worth knowing is no fault,
+ * nor is what this user may not see.
+ */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "doctor.h"
+#include "machine.h"
+
+#define LOOKS 3
+#define BETWEEN_LOOKS_MSEC 500
+
+enum {
+	EXIT_WRONG = 1,
+	EXIT_NOT_SEEN = 2,
+};
+
+struct looked {
+	struct doctor_findings findings;
+	json_object *unseen;
+	bool incomplete;
+};
+
+static void look(struct ctl *ctl, struct looked *ret)
+{
+	struct doctor_facts t = { 0 };
+	json_object *o = NULL;
+
+	doctor_ask(&t, &ctl->context, &o);
+	doctor_look(&t);
+	doctor_judge(&t, &ret->findings);
+	ret->incomplete = t.incomplete;
+	ret->unseen = json_object_new_array();
+	for (size_t i = 0; i < t.n_unseen; i++)
+		json_object_array_add(ret->unseen, json_object_new_string(t.unseen[i].text));
+	doctor_free(&t);
+	json_object_put(o);
+}
+
+static void add(json_object *o, const char *key, const char *text)
+{
+	json_object_object_add(o, key, json_object_new_string(text));
+}
+
+static json_object *model(const struct doctor_finding *f)
+{
+	const struct doctor_words *w = &doctor_words[f->kind];
+	json_object *o = json_object_new_object();
+
+	add(o, "kind", w->word);
+	add(o, "level", w->level == DOCTOR_WRONG ? "wrong" : "note");
+	add(o, "subject", f->subject);
+	add(o, "what", *f->what ? f->what : w->what);
+	add(o, "detail", f->detail);
+	add(o, "command", *f->command ? f->command : w->command);
+	return o;
+}
+
+/* As status prints a problem. What it is about may be said by the rest already. */
+static void print_finding(json_object *o)
+{
+	const char *subject = text_of(o, "subject"), *what = text_of(o, "what"),
+		   *detail = text_of(o, "detail");
+	bool said = strstr(what, subject) || strstr(detail, subject);
+
+	printf("%c %s%s%s; %s; %s\n", strcmp(text_of(o, "level"), "note") ? '!' : '-',
+	       said ? "" : subject, said ? "" : ": ", what, detail, text_of(o, "command"));
+}
+
+static size_t count_wrong(const struct doctor_findings *f)
+{
+	size_t wrong = f->others;
+
+	for (size_t i = 0; i < f->n; i++)
+		wrong += doctor_words[f->all[i].kind].level == DOCTOR_WRONG;
+	return wrong;
+}
+
+static int print_all(const struct ctl *ctl, const struct looked *l)
+{
+	json_object *o = json_object_new_object(), *rows = json_object_new_array();
+	const struct doctor_findings *f = &l->findings;
+	size_t wrong = count_wrong(f);
+	int status;
+
+	for (size_t i = 0; i < f->n; i++)
+		json_object_array_add(rows, model(&f->all[i]));
+	status = wrong ? EXIT_WRONG : l->incomplete ? EXIT_NOT_SEEN : EXIT_OK;
+	json_object_object_add(o, "findings", rows);
+	json_object_object_add(o, "more", json_object_new_uint64(f->others));
+	json_object_object_add(o, "unseen", l->unseen);
+	json_object_object_add(o, "complete", json_object_new_boolean(!l->incomplete));
+	if (ctl->json) {
+		ctl_print_json(o);
+		return status;
+	}
+	for (size_t i = 0; i < f->n; i++)
+		print_finding(json_object_array_get_idx(rows, i));
+	if (f->others)
+		printf("! and %zu more\n", f->others);
+	for (size_t i = 0; i < json_object_array_length(l->unseen); i++)
+		printf("? not looked at: %s\n",
+		       json_object_get_string(json_object_array_get_idx(l->unseen, i)));
+	if (!wrong)
+		puts(l->incomplete ? "nothing else is wrong that could be seen"
+				   : "nothing is wrong");
+	json_object_put(o);
+	return status;
+}
+
+static int run(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	static struct looked now, again;
+
+	(void)options, (void)arguments, (void)n;
+	look(ctl, &now);
+	for (int i = 1; i < LOOKS && count_wrong(&now.findings); i++) {
+		poll(NULL, 0, BETWEEN_LOOKS_MSEC);
+		look(ctl, &again);
+		json_object_put(again.unseen);
+		doctor_confirm(&now.findings, &again.findings);
+	}
+	return print_all(ctl, &now);
+}
+
+const struct verb verb_doctor = { "doctor", "", "check whether what exists belongs together",
+				  NULL,	    0,	0,
+				  run };
