@@ -3,7 +3,7 @@
 #
 # test-torture-played.sh PROGRAM - the file exerciser (tests/lab/src/torture/main.c) with regions that are played: where all is right it
 # finds nothing, a peer's write that goes astray it finds in either form, and the tape that it leaves shows the fault again. A file of the
-# size of a page of one is the device.
+# size of a page of one is the device. Actors are played as well.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -32,6 +32,27 @@ status 1 --stamps 30
 grep -q '^wrong: ' "$folder/said"
 unset FAKE_REGIONS
 status 0 --replay "$folder/tape"
+
+# actors that are played: what they do to the file is found
+cat >"$folder/actor" <<'EOF'
+#!/bin/sh
+echo "$@" >>"${0%/*}/acted"
+case $1 in
+kill-keeper | remount | storage-mends) touch "$FAKE_REGIONS_END" ;;
+kill-daemon) [ ! -e "${0%/*}/harm" ] || printf x | dd of="${0%/*}/a" bs=1 seek=100 conv=notrunc status=none ;;
+esac
+EOF
+chmod +x "$folder/actor"
+export FAKE_REGIONS_END=$folder/ended
+subject=(xfs "$folder")
+status 0 --operations 1000 --actors "$folder/actor"
+for what in kill-daemon stop-daemon upgrade kill-gate stop-keeper kill-keeper remount link-down storage-hangs storage-fails storage-mends; do
+	grep -q "^$what [0-9]* xfs$" "$folder/acted" || { echo "no $what"; exit 1; }
+done
+touch "$folder/harm"
+status 1 --operations 1000 --actors "$folder/actor" --tape "$folder/tape" --tries 40
+grep -q 'byte 100 ' "$folder/said"
+unset FAKE_REGIONS_END
 truncate -s 2M "$folder/device"
 subject=(device-dax "$folder/device")
 status 0 --operations 500

@@ -195,6 +195,36 @@ static void test_part(void)
 	}
 }
 
+/* After an actor that ends the region comes another region; a write without an end has old or new bytes. */
+static void test_actors(void)
+{
+	static struct model m;
+	static uint8_t data[FILE_BYTES];
+	struct abilities a = every;
+	struct op fails = { OP_STORAGE_FAILS, 0, 3, 5, 0, 9 };
+	uint32_t seen = 0;
+	struct op ops[N];
+
+	a.actors = a.unmount = true;
+	tape_generate(ops, N, 4, &a);
+	for (size_t i = 0; i < N; i++) {
+		seen += op_is_actor(ops[i].kind);
+		assert(ops[i].kind != OP_STORAGE_FAILS && ops[i].kind != OP_STORAGE_HANGS);
+		if (i > 2 && op_ends_region(ops[i - 1].kind))
+			assert(ops[i].kind == OP_REGION);
+	}
+	assert(seen > 5);
+	m.size[0] = 6;
+	m.region = true;
+	assert(model_fit(&m, &fails) && fails.length == 3);
+	model_apply(&m, &fails, 3);
+	assert(!m.region && m.bytes[0][3] == 0);
+	data[1] = op_byte(&fails, 1);
+	assert(model_adopt(&m, &fails, data) == FILE_BYTES && m.bytes[0][4] == data[1]);
+	data[2] = (uint8_t)(op_byte(&fails, 2) + 1);
+	assert(model_adopt(&m, &fails, data) == 5 && m.bytes[0][5] == 0);
+}
+
 /* The files of this machine do what the model says. */
 static void test_files(void)
 {
@@ -255,6 +285,7 @@ int main(void)
 	test_fit();
 	test_model();
 	test_part();
+	test_actors();
 	test_files();
 	test_planted();
 	return 0;

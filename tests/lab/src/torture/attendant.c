@@ -254,11 +254,36 @@ static int64_t use_region(struct attendant *a, const struct op *op,
 	}
 }
 
+/* The region is made anew in another process; the ticket is another one then. */
+static int64_t replace_keeper(struct attendant *a, const struct op *op)
+{
+	struct rdmareg_keeper keeper = { .size = sizeof(keeper) };
+	struct rdmareg_keepers *keepers;
+	int r = rdmareg_list_keepers(a->bus, NULL, &keepers);
+
+	(void)op;
+	if (r < 0)
+		return r;
+	do
+		r = rdmareg_keepers_next(keepers, &keeper);
+	while (r > 0 && !keeper.regions);
+	r = r > 0 ? rdmareg_replace_keeper(a->bus, keeper.name, NULL, NULL) : -ESRCH;
+	rdmareg_keepers_free(keepers);
+	if (r < 0)
+		return r;
+	hang_up(a);
+	free(a->ticket);
+	a->ticket = NULL;
+	return rdmareg_export(a->region, NULL, &a->ticket);
+}
+
 /* Nobody released it, and it ends. */
 static int64_t await_end(struct attendant *a)
 {
 	int64_t until = now_sec() + PATIENCE_SEC, r;
 
+	if (!a->region)
+		return 0;
 	while ((r = note(a, rdmareg_region_refresh(a->region))) != -ENOENT) {
 		if (now_sec() > until)
 			return r < 0 ? r : -ETIME;
@@ -360,6 +385,8 @@ static int64_t perform(struct attendant *a)
 		return use_region(a, &desk->op, keep_out);
 	case OP_CONFIGURE:
 		return use_region(a, &desk->op, configure);
+	case OP_REPLACE_KEEPER:
+		return use_region(a, &desk->op, replace_keeper);
 	default:
 		return transfer(a, &desk->op);
 	}

@@ -14,6 +14,7 @@
  *   --tape FILE	where a failing tape is left; else it is printed
  *   --replay FILE	that tape and nothing else; if it fails it is shrunk, but with --tries 0
  *   --trace		each operation before it is done
+ *   --actors COMMAND	also what happens to the product and below it (actors.h), which this program does
  *   --stamps SECONDS	no tapes, but peers and programs at the same time (stamps.h), with this seed
  *
  * Prints what was done, from which seed to which, and where the time went. Exits 1 if something was wrong, 2 if it could not
@@ -26,7 +27,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "local.h"
+#include "actors.h"
 #include "play.h"
 #include "remote.h"
 #include "shrink.h"
@@ -37,23 +38,25 @@ static const struct {
 	unsigned int late_reads;
 	struct abilities can;
 } filesystems[] = {
-#define PLAIN .zero = true, .direct = true
-	{ "xfs", 0, { PLAIN, .clone = true, .collapse = true, .unshare = true } },
+#define PLAIN .zero = true, .direct = true, .unmount = true
+	{ "xfs", 0, { PLAIN, .disk = true, .clone = true, .collapse = true, .unshare = true } },
 	{ "xfs-dax", 0, { PLAIN, .clone = true, .collapse = true, .unshare = true } },
-	{ "ext4", 0, { PLAIN, .collapse = true } },
+	{ "ext4", 0, { PLAIN, .disk = true, .collapse = true } },
 	{ "ext4-dax", 200, { PLAIN, .collapse = true } },
-	{ "btrfs", 0, { PLAIN, .clone = true } },
+	{ "btrfs", 0, { PLAIN, .disk = true, .clone = true } },
 	{ "tmpfs", 0, { .clone = false } },
 	{ "device-dax", 0, { .device = true } },
 #undef PLAIN
 };
 
 /* Where the time goes. */
-enum doer { PROGRAMS, PEER, USER, MAKING, N_DOERS };
+enum doer { PROGRAMS, PEER, USER, ACTORS, MAKING, N_DOERS };
 
 struct torture {
 	struct local local;
 	struct remote *remote;
+	struct actors actors;
+	bool acting; /* the last operation was an actor's, and failed */
 	struct remote_counts counts;
 	uint64_t spent_usec[N_DOERS];
 	char path[4096];
@@ -96,14 +99,27 @@ static enum doer doer_of(enum op_kind kind)
 	case OP_DISCONNECT:
 		return PEER;
 	default:
-		return op_is_remote(kind) ? USER : PROGRAMS;
+		return op_is_remote(kind) ? USER : op_is_actor(kind) ? ACTORS : PROGRAMS;
 	}
+}
+
+static int64_t act(struct torture *t, const struct op *op, uint8_t *data)
+{
+	const struct op gone = { .kind = OP_GONE };
+	int64_t n = actors_perform(&t->actors, &t->local, op, data), r = 0;
+
+	t->acting = n < 0;
+	if (n >= 0 && t->remote && op_ends_region(op->kind))
+		r = remote_perform(t->remote, t->path, &gone, NULL);
+	return r < 0 ? r : n;
 }
 
 static int64_t carry_out(struct torture *t, const struct op *op, uint8_t *data)
 {
 	int64_t n;
 
+	if (op_is_actor(op->kind))
+		return act(t, op, data);
 	if (!op_is_remote(op->kind))
 		return local_perform(&t->local, op, data);
 	n = remote_perform(t->remote, t->path, op, data);
@@ -131,6 +147,8 @@ static const char *why(void *self)
 {
 	const struct torture *t = self;
 
+	if (t->acting)
+		return "the command that does it failed, and said why";
 	return t->remote ? remote_why(t->remote) : "";
 }
 
@@ -194,11 +212,14 @@ static void report(const char *name, const struct counts *c, const struct tortur
 	       r->regions[2], r->regions[3], r->regions[4], r->connections, r->asked,
 	       r->asked_pages, r->failed);
 	printf("%s: %.1f operations a second; of the time programs took %" PRIu64
-	       "%%, the peer %" PRIu64 "%%, the region's user %" PRIu64
+	       "%%, the peer %" PRIu64 "%%, the region's user %" PRIu64 "%%, actors %" PRIu64
 	       "%%, beginning and ending tapes %" PRIu64 "%%\n",
 	       name, (double)total * 1e6 / (double)spent, t->spent_usec[PROGRAMS] * 100 / spent,
 	       t->spent_usec[PEER] * 100 / spent, t->spent_usec[USER] * 100 / spent,
-	       t->spent_usec[MAKING] * 100 / spent);
+	       t->spent_usec[ACTORS] * 100 / spent, t->spent_usec[MAKING] * 100 / spent);
+	for (enum op_kind kind = 0; kind < N_OP_KINDS; kind++)
+		if (c->done[kind] && (op_is_actor(kind) || kind == OP_REPLACE_KEEPER))
+			printf("%s: %s %" PRIu64 "\n", name, op_name(kind), c->done[kind]);
 }
 
 static size_t read_tape(const char *path, struct op **ret)
@@ -295,6 +316,7 @@ int main(int argc, char **argv)
 		{ "replay", required_argument, NULL, 'r' },
 		{ "stamps", required_argument, NULL, 'c' },
 		{ "trace", no_argument, NULL, 'v' },
+		{ "actors", required_argument, NULL, 'a' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct request q = { .operations = 1000, .start = 1, .each = 250, .tries = 150 };
@@ -336,6 +358,9 @@ int main(int argc, char **argv)
 		case 'v':
 			t.trace = true;
 			break;
+		case 'a':
+			t.actors.command = optarg;
+			break;
 		default:
 			bad = true;
 		}
@@ -352,9 +377,12 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"usage: torture [--operations N] [--start SEED] [--each N] [--tries N] "
 			"[--local] [--peers FILE] [--tape FILE] [--replay FILE] [--stamps SECONDS] [--trace] "
+			"[--actors COMMAND] "
 			"xfs|xfs-dax|ext4|ext4-dax|btrfs|tmpfs FOLDER, or device-dax DEVICE\n");
 		return 2;
 	}
+	t.actors.filesystem = q.name;
+	q.can.actors = t.actors.command != NULL;
 	q.can.remote = t.with_remote;
 	q.can.system = t.with_remote && *t.network;
 	t.local.folder = argv[optind + 1];
@@ -368,6 +396,6 @@ int main(int argc, char **argv)
 	if (q.stamps)
 		return stamps_run(&(struct stamps_request){ q.name, t.local.folder, t.network,
 							    &q.can, q.start, (unsigned int)q.stamps,
-							    3 });
+							    3, t.actors });
 	return q.replay ? replay(&s, &q) : run(&s, &q);
 }

@@ -151,7 +151,10 @@ bool model_fit(const struct model *m, struct op *op)
 	case OP_CONFIGURE:
 	case OP_RELEASE:
 	case OP_GONE:
+	case OP_REPLACE_KEEPER:
 		return m->region;
+	case OP_STORAGE_FAILS:
+		return within(op, size);
 	case OP_REGION: /* it begins inside the file */
 		return size > region_of(op->value).start;
 	default:
@@ -223,11 +226,25 @@ void model_apply(struct model *m, const struct op *op, uint32_t done)
 		break;
 	case OP_RELEASE:
 	case OP_GONE:
+	case OP_KILL_KEEPER:
+	case OP_REMOUNT:
+	case OP_STORAGE_FAILS:
 		m->region = false;
 		break;
 	default:
 		break;
 	}
+}
+
+uint32_t model_adopt(struct model *m, const struct op *op, const uint8_t *data)
+{
+	uint8_t *bytes = m->bytes[op->file] + op->offset;
+
+	for (uint32_t i = 0; i < op->length; i++)
+		if (data[i] != bytes[i] && data[i] != op_byte(op, i))
+			return op->offset + i;
+	memcpy(bytes, data, op->length);
+	return FILE_BYTES;
 }
 
 uint32_t model_compare(const struct model *m, uint32_t file, uint32_t offset, const uint8_t *data,

@@ -33,6 +33,12 @@ void model_apply(struct model *m, const struct op *op, uint32_t done);
 uint32_t model_compare(const struct model *m, uint32_t file, uint32_t offset, const uint8_t *data,
 		       uint32_t length);
 
+/*
+ * What is in the range of a write of which nobody knows how far it came: each byte is what was there
+ * or what was written, and counts from now on. Returned as of model_compare().
+ */
+uint32_t model_adopt(struct model *m, const struct op *op, const uint8_t *data);
+
 /* Does it read? Its bytes are compared. */
 bool op_reads(enum op_kind kind);
 

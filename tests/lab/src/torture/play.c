@@ -33,7 +33,9 @@ static bool wrong(struct play *p, const struct op *op, const char *format, ...)
 
 static bool failed(struct play *p, const struct op *op, int64_t error)
 {
-	const char *why = op_is_remote(op->kind) ? p->subject->why(p->subject->self) : "";
+	const char *why = op_is_remote(op->kind) || op_is_actor(op->kind)
+				  ? p->subject->why(p->subject->self)
+				  : "";
 
 	return wrong(p, op, "%s%s%s", strerror((int)-error), *why ? ": " : "", why);
 }
@@ -131,6 +133,19 @@ static bool judge_state(struct play *p, const struct op *op, int64_t size)
 	return true;
 }
 
+/* A write whose end nobody was told. */
+static bool judge_unknown(struct play *p, const struct op *op, int64_t n)
+{
+	uint32_t at;
+
+	if (n != op->length)
+		return wrong(p, op, "%d bytes are left of it", (int)n);
+	at = model_adopt(&p->model, op, p->data);
+	return at == FILE_BYTES ||
+	       wrong(p, op, "byte %u (page %u) is %#x, which is neither what was there nor new", at,
+		     at / PAGE, p->data[at - op->offset]);
+}
+
 static bool judge_change(struct play *p, const struct op *op, int64_t n)
 {
 	bool held = p->model.region && p->model.kind.policy == 2;
@@ -147,7 +162,7 @@ static bool judge_change(struct play *p, const struct op *op, int64_t n)
 	if (n < 0)
 		return failed(p, op, n);
 	model_apply(&p->model, op, (uint32_t)n);
-	return true;
+	return op->kind != OP_STORAGE_FAILS || judge_unknown(p, op, n);
 }
 
 static bool step(struct play *p, struct op op)
@@ -209,6 +224,9 @@ bool play(const struct subject *s, const struct op *ops, size_t n, struct counts
 	for (size_t i = 0; held && i <= n; i++) {
 		ret->at = i;
 		held = i == n || ops[i].kind == OP_CHECK ? check(p) : step(p, ops[i]);
+		/* whatever has happened to the product, the bytes are there */
+		if (held && i < n && op_is_actor(ops[i].kind) && op_is_over(ops[i].kind))
+			held = check(p);
 	}
 	s->end(s->self);
 	free(p);

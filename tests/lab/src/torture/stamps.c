@@ -40,15 +40,17 @@ struct arena {
 	atomic_bool over;
 	atomic_bool wrong; /* whoever sets it writes @what */
 	atomic_uint_fast64_t time;
-	atomic_uint_fast64_t writes, reads, failed, connections;
+	atomic_uint_fast64_t writes, reads, failed, connections, acts;
 	char what[400];
+	atomic_uint tickets; /* that there were; the newest counts */
+	char ticket[2][1024];
 };
 
 struct worker {
 	const struct stamps_request *request;
 	struct arena *arena;
 	uint64_t random;
-	const char *ticket;
+	uint64_t refused;
 	struct rdmareg_peer *peer;
 	uint64_t words[FILE_PAGES * WORDS];
 };
@@ -125,6 +127,11 @@ static void put_stamps(struct worker *w, uint32_t page)
 		w->words[i] = word;
 }
 
+static enum rdmareg_policy policy_of(const struct worker *w)
+{
+	return RDMAREG_POLICY_FOLLOW + w->request->seed % 3;
+}
+
 /* --- peers */
 
 static bool connect_peer(struct worker *w)
@@ -137,7 +144,8 @@ static bool connect_peer(struct worker *w)
 	if (w->peer && rdmareg_peer_get_info(w->peer, &info) == 0 && info.connected)
 		return true;
 	w->peer = rdmareg_peer_close(w->peer);
-	if (rdmareg_peer_connect(w->ticket, RDMAREG_ACCESS_READ_WRITE, &options, &w->peer) < 0)
+	if (rdmareg_peer_connect(w->arena->ticket[w->arena->tickets % 2], RDMAREG_ACCESS_READ_WRITE,
+				 &options, &w->peer) < 0)
 		return false;
 	w->arena->connections++;
 	return true;
@@ -223,13 +231,22 @@ static void read_file(struct worker *w, int fd)
 		judge(w, "a program read", 0, (uint32_t)n / PAGE);
 }
 
+/* By policy hold, which some regions have. */
+static bool is_refused(struct worker *w)
+{
+	bool refused = errno == ETXTBSY && policy_of(w) == RDMAREG_POLICY_HOLD;
+
+	w->refused += refused;
+	return refused;
+}
+
 static void allocate(struct worker *w, int fd, int mode)
 {
 	uint32_t page = below(w, FILE_PAGES), count = 1 + below(w, 8);
 
 	if (fallocate(fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)page * PAGE, (off_t)count * PAGE) <
 		    0 &&
-	    errno != EOPNOTSUPP)
+	    errno != EOPNOTSUPP && !is_refused(w))
 		say(w->arena, "fallocate %#x: %s", (unsigned int)mode, strerror(errno));
 }
 
@@ -243,7 +260,8 @@ static void copy_file(struct worker *w, int fd)
 	if (copy < 0)
 		return;
 	if (ioctl(copy, FICLONE, fd) < 0) {
-		say(w->arena, "FICLONE: %s", strerror(errno));
+		if (!is_refused(w))
+			say(w->arena, "FICLONE: %s", strerror(errno));
 	} else {
 		n = pread(copy, before, sizeof(before), 0);
 		memcpy(w->words, before, n > 0 ? (size_t)n : 0);
@@ -311,8 +329,9 @@ static void truncate_file(struct worker *w, int fd)
 {
 	uint32_t pages = below(w, FILE_PAGES);
 
-	if (ftruncate(fd, (off_t)pages * PAGE) < 0 ||
-	    (below(w, 2) && ftruncate(fd, FILE_BYTES) < 0))
+	if ((ftruncate(fd, (off_t)pages * PAGE) < 0 ||
+	     (below(w, 2) && ftruncate(fd, FILE_BYTES) < 0)) &&
+	    !is_refused(w))
 		say(w->arena, "truncate: %s", strerror(errno));
 }
 
@@ -357,7 +376,25 @@ static void change(struct worker *w, int fd)
 	}
 }
 
-static pid_t start_peer(struct worker *w, uint64_t seed)
+/* What ends no region; and again, after a while. */
+static void be_actor(struct worker *w)
+{
+	static const enum op_kind kinds[] = { OP_KILL_DAEMON,  OP_STOP_DAEMON, OP_UPGRADE,
+					      OP_KILL_GATE,    OP_STOP_KEEPER, OP_LINK_DOWN,
+					      OP_STORAGE_HANGS };
+	uint32_t n = sizeof(kinds) / sizeof(*kinds) - !w->request->can->disk;
+
+	while (!w->arena->over) {
+		enum op_kind kind = kinds[below(w, n)];
+
+		if (actors_run(&w->request->actors, op_name(kind), below(w, 2000)) < 0)
+			say(w->arena, "%s failed", op_name(kind));
+		w->arena->acts++;
+		poll(NULL, 0, (int)(1000 + below(w, 3000)));
+	}
+}
+
+static pid_t start(struct worker *w, uint64_t seed, void (*be)(struct worker *w))
 {
 	pid_t pid = fork();
 
@@ -365,29 +402,56 @@ static pid_t start_peer(struct worker *w, uint64_t seed)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	w->random = seed;
-	be_peer(w);
+	be(w);
 	_exit(0);
 }
 
-/* Nobody owns it: the peers are its holders. */
-static char *make_region(int fd, uint64_t seed, uint64_t *ret_id)
+/* Nobody owns it: the peers are its holders. 0, or a negative errno with words. */
+static int make_region(struct worker *w, int fd, uint64_t *ret_id)
 {
-	struct rdmareg_register_options options = { .size = sizeof(options), .detached = 1 };
+	struct rdmareg_register_options options = { .size = sizeof(options),
+						    .policy = policy_of(w),
+						    .detached = 1 };
 	struct rdmareg_region *region;
-	struct rdmareg *bus;
 	char *ticket = NULL;
+	struct rdmareg *bus;
+	int r;
 
-	if (seed % 2)
+	if (w->request->seed / 3 % 2)
 		options.arbitration = RDMAREG_ARBITRATE_PRE_CONTENT;
-	if (rdmareg_open(NULL, &bus) < 0 ||
-	    rdmareg_register(bus, fd, 0, FILE_BYTES, RDMAREG_ACCESS_READ_WRITE, &options, &region) <
-		    0 ||
-	    rdmareg_export(region, NULL, &ticket) < 0)
-		fprintf(stderr, "torture: %s\n", rdmareg_last_error());
-	else
+	r = rdmareg_open(NULL, &bus);
+	if (r < 0)
+		return r;
+	r = rdmareg_register(bus, fd, 0, FILE_BYTES, RDMAREG_ACCESS_READ_WRITE, &options, &region);
+	if (r == 0)
 		*ret_id = rdmareg_region_id(region);
+	if (r == 0)
+		r = rdmareg_export(region, NULL, &ticket);
+	if (r == 0) {
+		snprintf(w->arena->ticket[(w->arena->tickets + 1) % 2], sizeof(w->arena->ticket[0]),
+			 "%s", ticket);
+		w->arena->tickets++;
+	}
+	free(ticket);
 	rdmareg_close(bus);
-	return ticket;
+	return r;
+}
+
+/* Its keeper is killed; the file gets another region, as soon as a daemon is there. */
+static void lose_region(struct worker *w, int fd, uint64_t *id)
+{
+	uint64_t since = now_usec();
+
+	if (lseek(fd, 0, SEEK_END) < PAGE)
+		return;
+	if (actors_run(&w->request->actors, op_name(OP_KILL_KEEPER), 0) < 0)
+		say(w->arena, "kill-keeper failed");
+	w->arena->acts++;
+	while (make_region(w, fd, id) < 0 && !w->arena->over) {
+		if (now_usec() - since > PATIENCE_USEC)
+			say(w->arena, "no new region: %s", rdmareg_last_error());
+		poll(NULL, 0, PAUSE_MSEC);
+	}
 }
 
 static void end_region(struct arena *a, uint64_t id)
@@ -399,27 +463,35 @@ static void end_region(struct arena *a, uint64_t id)
 	rdmareg_close(bus);
 }
 
-static void work(struct worker *w, int fd)
+static void work(struct worker *w, int fd, uint64_t *id)
 {
 	const struct stamps_request *q = w->request;
 	uint64_t until = now_usec() + q->seconds * UINT64_C(1000000), changes = 0;
-	pid_t pids[PEERS_MAX];
+	pid_t pids[PEERS_MAX + 1];
+	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < q->peers; i++)
-		pids[i] = start_peer(w, q->seed * PEERS_MAX + i);
+	while (n < q->peers) {
+		pids[n] = start(w, q->seed * PEERS_MAX + n, be_peer);
+		n++;
+	}
+	if (q->actors.command)
+		pids[n++] = start(w, q->seed, be_actor);
 	while (!w->arena->over && now_usec() < until) {
+		if (q->actors.command && below(w, 100) == 0)
+			lose_region(w, fd, id);
 		change(w, fd);
 		changes++;
 	}
 	w->arena->over = true;
-	for (unsigned int i = 0; i < q->peers; i++)
+	for (unsigned int i = 0; i < n; i++)
 		waitpid(pids[i], NULL, 0);
 	read_file(w, fd);
-	printf("%s: stamps, seed %" PRIu64 ": by programs %" PRIu64 " operations, by peers %" PRIu64
-	       " writes, %" PRIu64 " reads, %" PRIu64 " failed; connections %" PRIu64 "\n",
-	       q->filesystem, q->seed, changes, (uint64_t)w->arena->writes,
+	printf("%s: stamps, seed %" PRIu64 ": by programs %" PRIu64 " operations, refused %" PRIu64
+	       ", by peers %" PRIu64 " writes, %" PRIu64 " reads, %" PRIu64
+	       " failed; connections %" PRIu64 ", actors %" PRIu64 ", regions %u\n",
+	       q->filesystem, q->seed, changes, w->refused, (uint64_t)w->arena->writes,
 	       (uint64_t)w->arena->reads, (uint64_t)w->arena->failed,
-	       (uint64_t)w->arena->connections);
+	       (uint64_t)w->arena->connections, (uint64_t)w->arena->acts, w->arena->tickets);
 }
 
 /* The file, its region, and all that happens to it. */
@@ -427,22 +499,22 @@ static int run(struct worker *w)
 {
 	int fd = open_file(w, "a", O_CREAT);
 	uint64_t id = 0;
-	char *ticket;
 	int r = 2;
 
 	if (fd < 0)
 		return 2;
-	ticket = ftruncate(fd, FILE_BYTES) < 0 ? NULL : make_region(fd, w->request->seed, &id);
-	if (ticket) {
-		w->ticket = ticket;
-		work(w, fd);
+	if (ftruncate(fd, FILE_BYTES) < 0) {
+		perror("torture");
+	} else if (make_region(w, fd, &id) < 0) {
+		fprintf(stderr, "torture: %s\n", rdmareg_last_error());
+	} else {
+		work(w, fd, &id);
 		end_region(w->arena, id);
 		r = w->arena->wrong;
 	}
 	if (w->arena->wrong)
 		printf("wrong: %s\n", w->arena->what);
 	close(fd);
-	free(ticket);
 	return r;
 }
 

@@ -85,10 +85,27 @@ bool op_is_remote(enum op_kind kind)
 	case OP_REGION:
 	case OP_RELEASE:
 	case OP_GONE:
+	case OP_REPLACE_KEEPER:
 		return true;
 	default:
 		return false;
 	}
+}
+
+bool op_is_actor(enum op_kind kind)
+{
+	return kind >= OP_KILL_DAEMON && kind <= OP_STORAGE_FAILS && kind != OP_REPLACE_KEEPER;
+}
+
+bool op_ends_region(enum op_kind kind)
+{
+	return kind == OP_KILL_KEEPER || kind == OP_REMOUNT || kind == OP_STORAGE_FAILS;
+}
+
+bool op_is_over(enum op_kind kind)
+{
+	return kind != OP_STOP_DAEMON && kind != OP_STOP_KEEPER && kind != OP_LINK_DOWN &&
+	       kind != OP_STORAGE_HANGS;
 }
 
 /* Of those that are done by system calls. */
@@ -97,8 +114,19 @@ static bool can_device(enum op_kind kind)
 	return kind == OP_MAP_WRITE || kind == OP_MAP_READ || kind == OP_CHECK;
 }
 
+static bool can_act(const struct abilities *a, enum op_kind kind)
+{
+	if (kind == OP_REMOUNT)
+		return a->actors && a->unmount;
+	if (kind == OP_STORAGE_HANGS || kind == OP_STORAGE_FAILS)
+		return a->actors && a->disk;
+	return a->actors && a->remote;
+}
+
 static bool can(const struct abilities *a, enum op_kind kind)
 {
+	if (op_is_actor(kind) || kind == OP_REPLACE_KEEPER)
+		return can_act(a, kind);
 	if (a->device && !op_is_remote(kind))
 		return can_device(kind);
 	switch (kind) {
@@ -189,7 +217,7 @@ void tape_generate(struct op *ops, size_t n, uint64_t seed, const struct abiliti
 			op.offset = 0;
 			op.length = FILE_BYTES / 2;
 		}
-		if (i == 2 && a->remote)
+		if (a->remote && (i == 2 || (i > 2 && op_ends_region(ops[i - 1].kind))))
 			op.kind = OP_REGION;
 		if (a->device)
 			fit_device(&op);

@@ -55,9 +55,21 @@
 	X(CONFIGURE, "configure", 1) /* policy, arbitration, warm mode: as value says */  \
 	X(REGION, "region", 2)	     /* anew, as value says: region_of() */               \
 	X(RELEASE, "release", 0)                                                          \
-	X(GONE, "gone", 0)   /* the region has to end by itself */                        \
-	X(STATE, "state", 0) /* size and holes */                                         \
-	X(CHECK, "check", 2) /* every byte, each way */
+	X(GONE, "gone", 0) /* the region has to end by itself */                          \
+	/* actors (actors.h) */                                                           \
+	X(KILL_DAEMON, "kill-daemon", 1)                                                  \
+	X(STOP_DAEMON, "stop-daemon", 1) /* for a while */                                \
+	X(UPGRADE, "upgrade", 1)                                                          \
+	X(KILL_GATE, "kill-gate", 1)                                                      \
+	X(STOP_KEEPER, "stop-keeper", 1) /* for a while */                                \
+	X(KILL_KEEPER, "kill-keeper", 1)                                                  \
+	X(REPLACE_KEEPER, "replace-keeper", 1)                                            \
+	X(REMOUNT, "remount", 1)                                                          \
+	X(LINK_DOWN, "link-down", 1)	     /* for a while */                            \
+	X(STORAGE_HANGS, "storage-hangs", 1) /* for a while */                            \
+	X(STORAGE_FAILS, "storage-fails", 1) /* and is mended */                          \
+	X(STATE, "state", 0)		     /* size and holes */                         \
+	X(CHECK, "check", 2)		     /* every byte, each way */
 
 enum op_kind {
 #define X(kind, word, weight) OP_##kind,
@@ -85,6 +97,9 @@ struct abilities {
 	bool device; /* the registered one is a device: its length stays, and it can only be mapped */
 	bool remote; /* regions, and peers */
 	bool system; /* what concerns the whole machine: caches, compaction */
+	bool actors;
+	bool unmount; /* its files are there again afterwards */
+	bool disk;    /* one that actors can have hang and fail */
 };
 
 /* How an operation REGION registers: from its value. */
@@ -124,5 +139,11 @@ const char *op_name(enum op_kind kind);
 
 /* Done by a peer or about the region, not by a local system call. */
 bool op_is_remote(enum op_kind kind);
+
+bool op_is_actor(enum op_kind kind);
+
+/* Of an actor: does the region end with it, unasked? Is it over when it returns? */
+bool op_ends_region(enum op_kind kind);
+bool op_is_over(enum op_kind kind);
 
 #endif
