@@ -202,7 +202,9 @@ static void ticket(struct bytes *b)
 
 	bytes_text(b, before, sizeof(before));
 	bytes_text(b, behind, sizeof(behind));
-	if (strspn(behind, " \t\r\n:;,'\"") == 0 && *behind)
+	/* the token has to end there, and to be nowhere else */
+	if ((strspn(behind, " \t\r\n:;,'\"") == 0 && *behind) || strstr(before, token) ||
+	    strstr(behind, token))
 		return;
 	capture();
 	ctl_error(EXIT_USAGE, "%srdmareg://10.0.0.1:7/7?%s%s", before, token, behind);
