@@ -21,7 +21,8 @@
 /* TEXT(member, name, default, help), NUMBER(type, member, name, least, most, default, help) */
 #define KEEPER_OPTIONS(TEXT, NUMBER)                                                                       \
 	TEXT(session, "session", "default", "the tenant's session, 1 to 48 of [A-Za-z0-9_.-]")             \
-	TEXT(listen_address, "listen-address", "any", "a numeric address of an adapter, or any")           \
+	TEXT(listen_address, "listen-address", "any", "numeric addresses of adapters, or any")             \
+	TEXT(device, "device", "", "the RDMA device to use; empty: that of the first address")             \
 	TEXT(quirks_directory, "quirks-directory", "",                                                     \
 	     "where findings of self-tests are kept; empty: nowhere")                                      \
 	NUMBER(uint16_t, port, "port", 0, UINT16_MAX, 0,                                                   \

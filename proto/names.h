@@ -230,6 +230,9 @@ enum history_kind {
 	  "answered",	"unanswered", "fenced",	  "given-back", "settled", "warmed", \
 	  "degraded",	"sound",      "ending",	  "removed",	"replaced" }
 
+/* The name of an RDMA device, of A-Z a-z 0-9 _ . -; bytes, with the terminating zero. */
+#define RDMA_DEVICE_MAX 64
+
 /* listen_address: so many addresses, and what may stand between them. */
 #define LISTEN_ADDRESSES_MAX 4
 #define LISTEN_ADDRESSES_BETWEEN ","

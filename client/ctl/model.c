@@ -96,6 +96,7 @@ json_object *model_session(const struct rdmareg_session_info *i)
 	add_number(o, "uid", i->uid);
 	add_text(o, "name", i->name);
 	add_text(o, "state", rdmareg_session_state_name(i->state));
+	add_text(o, "device", i->device);
 	add_number(o, "regions", i->regions);
 	add_number(o, "max_regions", i->max_regions);
 	add_number(o, "bytes", i->bytes);

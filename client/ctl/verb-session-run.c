@@ -48,6 +48,8 @@ static const struct option_spec specs[] = {
 	  "with --uid: hand this variable of the caller to the command" },
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME",
 	  "tenant session (a new one)" },
+	{ "device", ARG_TEXT, offsetof(struct options, limits.device), "DEVICE",
+	  "RDMA device that its keepers use (rdmaregd.conf)" },
 	SESSION_LIMITS_SPECS(struct options, limits),
 	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
 	  "in the end, wait no longer than this for holders" },

@@ -99,6 +99,15 @@ struct limits_options {
 	struct rdmareg_session_limits limits;
 };
 
+static const struct option_spec create_specs[] = {
+	{ "uid", ARG_TEXT, offsetof(struct limits_options, user), "USER",
+	  "whose session it is (the caller's)" },
+	{ "device", ARG_TEXT, offsetof(struct limits_options, limits.device), "DEVICE",
+	  "RDMA device that its keepers use (rdmaregd.conf)" },
+	SESSION_LIMITS_SPECS(struct limits_options, limits),
+	{ NULL },
+};
+
 static const struct option_spec limits_specs[] = {
 	{ "uid", ARG_TEXT, offsetof(struct limits_options, user), "USER",
 	  "whose session it is (the caller's)" },
@@ -201,6 +210,7 @@ static const struct column columns[] = {
 	{ "regions", "REGIONS", LOOK_PLAIN, true },
 	{ "bytes", "BYTES", LOOK_SIZE, true, 3 },
 	{ "peers", "PEERS", LOOK_PLAIN, true, 2 },
+	{ "device", "DEVICE", LOOK_PLAIN, false, 4 },
 	{ "memory_current", "MEMORY", LOOK_SIZE, true },
 	{ "max_memory_bytes", "MAX", LOOK_LIMIT, true },
 };
@@ -322,7 +332,7 @@ static int release(struct ctl *ctl, const void *options, char **arguments, int n
 }
 
 const struct verb verb_session_create = {
-	"session create", "NAME", "create a session for a user", limits_specs, 1, 1, create
+	"session create", "NAME", "create a session for a user", create_specs, 1, 1, create
 };
 const struct verb verb_session_list = {
 	"session list", "", "list sessions that were created", list_specs, 0, 0, list

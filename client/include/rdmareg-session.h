@@ -47,6 +47,12 @@ struct rdmareg_session_limits {
 	uint32_t peers;	  /* of each of its keepers, of which there is one as a rule */
 	uint32_t tickets; /* of each region */
 	uint32_t reserved;
+	/*
+	 * when it is created: the RDMA device that its keepers use, which never changes; NULL: that
+	 * of the first listen_address of rdmaregd.conf(5) that can be used. The device need not be
+	 * there yet: registering says if it is missing. When limits are changed: NULL
+	 */
+	const char *device;
 };
 
 /*
@@ -56,9 +62,10 @@ struct rdmareg_session_limits {
  * @limits: NULL: the administrator's.
  *
  * Creating it again with the same limits is no error, and changes nothing, also while it drains:
- * look at its state. EEXIST: it has other limits, or they were changed since; the sentence says
- * which. EBUSY: it is being released: create it when that is over. EINVAL: @name, a limit, or no
- * user has that @uid. EACCES: not root, and not authorized. EDQUOT: sessions_max of rdmaregd.conf,
+ * look at its state. EEXIST: it has other limits or another device, or they were changed since; the
+ * sentence says which; or a device was given, and there are regions in a session of that name. EBUSY:
+ * it is being released: create it when that is over. EINVAL: @name, a limit, a device that cannot be
+ * called so, or no user has that @uid. EACCES: not root, and not authorized. EDQUOT: sessions_max of rdmaregd.conf,
  * or no user id is left for a keeper. ETIME: the user database does not answer. EIO: it cannot be
  * recorded, or systemd refuses its slice.
  */
@@ -81,7 +88,8 @@ struct rdmareg_session_info {
 	uint32_t max_peers;
 	uint32_t max_tickets;
 	uint32_t reserved;
-	char name[56]; /* ends with a zero */
+	char name[56];	 /* ends with a zero */
+	char device[64]; /* that it was created with; "": none */
 };
 
 /*
@@ -101,7 +109,7 @@ int rdmareg_session_drain(struct rdmareg *c, uint32_t uid, const char *name);
 /*
  * rdmareg_session_set_limits: change those limits that are not 0. They count for what comes: what
  * the session has above a lower limit stays. EBUSY: it is being released. EINVAL: a limit, or none
- * was given. EIO: they cannot be recorded, or systemd refuses the memory limit; it stays as it was.
+ * was given, or a device. EIO: they cannot be recorded, or systemd refuses the memory limit; it stays as it was.
  * ENXIO, EACCES: as above.
  */
 int rdmareg_session_set_limits(struct rdmareg *c, uint32_t uid, const char *name,

@@ -26,6 +26,7 @@ static const struct field known[] = {
 	INTO("MaxMemory", FIELD_U64, info.max_memory_bytes),
 	INTO("MemoryCurrent", FIELD_U64, info.memory_current),
 	INTO("CreatedUSec", FIELD_U64, info.created_usec),
+	INTO("Device", FIELD_TEXT, device),
 #undef INTO
 };
 
@@ -38,11 +39,13 @@ bool session_name_valid(const char *name)
 
 int session_properties_read(struct session_properties *p, sd_bus_message *m)
 {
-	*p = (struct session_properties){ .name = "" };
-	if (fields_read(m, known, ARRAY_SIZE(known), p) < 0 || !session_name_valid(p->name))
+	*p = (struct session_properties){ .name = "", .device = "" };
+	if (fields_read(m, known, ARRAY_SIZE(known), p) < 0 || !session_name_valid(p->name) ||
+	    strlen(p->device) >= sizeof(p->info.device))
 		return fail(EBADMSG, "reading rdmaregd's answer: a session's properties make no "
 				     "sense; do librdmareg and rdmaregd come from one version?");
 	memcpy(p->info.name, p->name, strlen(p->name) + 1); /* fits: it is a valid one */
+	strcpy(p->info.device, p->device);
 	return 0;
 }
 

@@ -66,6 +66,8 @@ static void append_limits(sd_bus_message *m, int *r, const struct rdmareg_sessio
 	append_limit(m, r, "MaxPeers", l->peers);
 	append_limit(m, r, "MaxTickets", l->tickets);
 	append_bytes(m, r, "MaxMemory", l->memory_bytes);
+	if (l->device)
+		option_append(m, r, "Device", "s", l->device);
 	options_close(m, r);
 }
 
@@ -166,6 +168,11 @@ _public_ int rdmareg_session_set_limits(struct rdmareg *c, uint32_t uid, const c
 		r = limits_in(&l, limits);
 	if (r < 0)
 		return r;
+	if (l.device)
+		return fail(EINVAL,
+			    "%s: its device cannot be changed; create another session on device "
+			    "%.63s",
+			    s.text, l.device);
 	if (!l.regions && !l.bytes && !l.peers && !l.tickets && !l.memory_bytes)
 		return fail(EINVAL, "%s: there is nothing to change", s.text);
 	r = new_call(c, &s, RDMAREG_SESSION_INTERFACE, "SetLimits", &m);

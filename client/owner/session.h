@@ -25,7 +25,7 @@ bool session_of_path(const char *path, uint32_t *ret_uid,
 
 struct session_properties {
 	struct rdmareg_session_info info;
-	const char *name; /* in the message; info has a copy */
+	const char *name, *device; /* in the message; info has copies */
 };
 
 /* Read the a{sv} at the message's present position. -EBADMSG: it makes no sense. */

@@ -41,6 +41,7 @@ void app_session_limits(const struct app *a, const struct tenant *t, struct sess
 		.tickets = (uint32_t)or_general(t->own.tickets, s->tickets_per_region),
 		.memory = pool_spawns_units(a->keepers) ? t->own.memory : 0,
 	};
+	strcpy(ret->device, t->own.device);
 }
 
 static void view(struct app *a, const struct tenant *t, struct session_view *ret)
@@ -147,7 +148,34 @@ static int check_same(const struct tenant *t, const struct session_limits *asked
 		return refuse_other(t, "MaxTickets", has->tickets, asked->tickets, f);
 	if (has->memory != asked->memory)
 		return refuse_other(t, "MaxMemory", has->memory, asked->memory, f);
+	if (strcmp(has->device, asked->device) != 0)
+		return failure_set(
+			f, RDMAREG_ERROR_SESSION_EXISTS,
+			"session '%s' of uid %" PRIu32
+			" was created before, and its Device is '%s', not '%s': ask for the same, "
+			"or release it first",
+			t->session, t->uid, has->device, asked->device);
 	return 0;
+}
+
+/* What it has by now is in a keeper of any device, and so would the rest be. */
+static int check_device_is_free(const struct app *a, const struct session_request *q,
+				struct failure *f)
+{
+	const struct tenant *t;
+	uint32_t at;
+
+	if (!*q->limits.device || !registry_find_tenant(a->registry, q->uid, q->name, &at))
+		return 0;
+	t = registry_tenant(a->registry, at);
+	if (t->kind == TENANT_SESSION || !t->regions)
+		return 0;
+	return failure_set(
+		f, RDMAREG_ERROR_SESSION_EXISTS,
+		"uid %" PRIu32 " has %" PRIu32
+		" regions in a session '%s' that nobody created, so it cannot be given a "
+		"Device any more: release them first, or take another name",
+		q->uid, t->regions, q->name);
 }
 
 static int record(struct app *a, const struct tenant *t, struct failure *f)
@@ -261,9 +289,12 @@ static int create(struct app *a, const struct session_request *q, struct call *c
 	struct setting_up k = { .app = a, .call = call, .uid = q->uid };
 	const struct tenant *t;
 	uint32_t at;
-	int r = registry_create_session(a->registry, q->uid, q->name, &q->limits,
-					now_realtime_usec(), &at);
+	int r = check_device_is_free(a, q, f);
 
+	if (r)
+		return r;
+	r = registry_create_session(a->registry, q->uid, q->name, &q->limits, now_realtime_usec(),
+				    &at);
 	if (r < 0)
 		return failure_from_errno(f, "creating the session", r, "");
 	if (r > 0 && r != REGISTRY_E_EXISTS)

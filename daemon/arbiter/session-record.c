@@ -20,7 +20,10 @@
 #define NAME_MAX_BYTES (TENANT_SESSION_MAX + 24)
 #define TEXT_MAX 1024
 
-/* Each line but the first and the last: a key, a blank, and the number that a member has. */
+/*
+ * Each line but the first, the last, and those of name and device: a key, a blank, and the number
+ * that a member has.
+ */
 static const struct record_member numbers[] = {
 #define NUMBER(key, member, most) RECORD_MEMBER(struct tenant, key, member, most)
 	NUMBER("uid", uid, UINT32_MAX - 1),
@@ -47,6 +50,8 @@ int session_record_write(int directory, const struct tenant *t)
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s %" PRIu64 "\n",
 			      numbers[i].key, record_get(t, &numbers[i]));
+	if (*t->own.device)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "device %s\n", t->own.device);
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "name %s\n" TAIL, t->session);
 	name_of(t, name);
 	return replace_file(directory, name, NEW_NAME, 0600, text, (size_t)n);
@@ -69,6 +74,12 @@ static bool take_line(struct tenant *t, const char *key, const char *value, bool
 			return false;
 		strcpy(t->session, value);
 		*ret_has_name = true;
+		return true;
+	}
+	if (!strcmp(key, "device")) {
+		if (!tenant_name_is_sound(value, sizeof(t->own.device)))
+			return false;
+		strcpy(t->own.device, value);
 		return true;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {

@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 
 struct address {
 	char text[64]; /* one for each address, however it is written */
+	struct sockaddr_storage of;
 };
 
 /* As the keeper reads it; no name is ever looked up. */
@@ -42,8 +44,36 @@ static bool read_address(const char *text, size_t n, struct address *ret)
 		return false;
 	good = getnameinfo(found->ai_addr, found->ai_addrlen, ret->text, sizeof(ret->text), NULL, 0,
 			   NI_NUMERICHOST) == 0;
+	memcpy(&ret->of, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
 	return good;
+}
+
+/* NULL, or what an address has to be instead that nobody can connect to, or that has two names. */
+static const char *judge_address(const struct address *a)
+{
+	static const char several
+		[] = "addresses of one machine: multicast and broadcast addresses are those of many",
+	 none[] =
+		 "addresses that peers can connect to: 0.0.0.0 and :: stand for all of a machine; for the first that can be used write any";
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->of;
+	in_addr_t v4;
+
+	if (a->of.ss_family == AF_INET) {
+		v4 = ntohl(((const struct sockaddr_in *)&a->of)->sin_addr.s_addr);
+		if (v4 == INADDR_ANY)
+			return none;
+		return IN_MULTICAST(v4) || v4 == INADDR_BROADCAST ? several : NULL;
+	}
+	if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+		return none;
+	if (IN6_IS_ADDR_MULTICAST(&v6->sin6_addr))
+		return several;
+	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return "IPv4 addresses without ::ffff: before them";
+	if (v6->sin6_scope_id && !IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr))
+		return "addresses without %DEVICE behind them, which only link-local ones (fe80::) have";
+	return NULL;
 }
 
 /* At most so many characters of a ticket. */
@@ -58,6 +88,7 @@ const char *form_address(const char *text)
 		"any, or one to four numeric IPv4 or IPv6 addresses, with commas and without blanks between them",
 			  between[] = LISTEN_ADDRESSES_BETWEEN;
 	struct address found[LISTEN_ADDRESSES_MAX];
+	const char *instead;
 	unsigned int count = 0;
 	size_t length = 0;
 
@@ -68,6 +99,9 @@ const char *form_address(const char *text)
 
 		if (count == LISTEN_ADDRESSES_MAX || !read_address(text, n, &found[count]))
 			return must;
+		instead = judge_address(&found[count]);
+		if (instead)
+			return instead;
 		for (unsigned int i = 0; i < count; i++)
 			if (!strcmp(found[i].text, found[count].text))
 				return "addresses that differ, each named once";

@@ -495,8 +495,9 @@ enum session_order_kind {
 /* The end of a method: does it, asks first, or refuses. */
 int session_order(sd_bus_message *m, struct bus *b, struct client *c, enum session_order_kind kind,
 		  const struct session_request *q);
-/* Reads the limits in an a{sv}, and which were given. */
-int session_read_limits(sd_bus_message *m, struct session_request *q, struct failure *f);
+/* Reads the limits in an a{sv}, and which were given; of one that is created the device, too. */
+int session_read_options(sd_bus_message *m, bool creates, struct session_request *q,
+			 struct failure *f);
 int session_missing(struct failure *f, uint32_t uid, const char *name);
 
 /* --- manager-session.c */

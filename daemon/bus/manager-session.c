@@ -49,7 +49,7 @@ int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error *error
 	if (r >= 0)
 		r = read_name(m, &q.uid, q.name, &f);
 	if (r == 0)
-		r = session_read_limits(m, &q, &f);
+		r = session_read_options(m, true, &q, &f);
 	return r ? refuse(m, r, &f) : session_order(m, b, c, ORDER_CREATE, &q);
 }
 

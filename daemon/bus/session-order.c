@@ -49,17 +49,31 @@ static int check_number(const char *key, uint64_t value, uint64_t least, uint64_
 			   key, least, most, value);
 }
 
-int session_read_limits(sd_bus_message *m, struct session_request *q, struct failure *f)
+static int take_device(const char *device, struct session_limits *l, struct failure *f)
+{
+	if (!tenant_name_is_sound(device, sizeof(l->device)))
+		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+				   "Device must be the name of an RDMA device, 1 to %d of "
+				   "A-Z a-z 0-9 _ . - (rdmaregctl devices lists them)",
+				   RDMA_DEVICE_MAX - 1);
+	strcpy(l->device, device);
+	return 0;
+}
+
+int session_read_options(sd_bus_message *m, bool creates, struct session_request *q,
+			 struct failure *f)
 {
 	struct session_limits *l = &q->limits;
+	const char *device = NULL;
 	const struct option known[] = {
 		{ "MaxRegions", 'u', &l->regions, &q->has_regions },
 		{ "MaxBytes", 't', &l->bytes, &q->has_bytes },
 		{ "MaxPeers", 'u', &l->peers, &q->has_peers },
 		{ "MaxTickets", 'u', &l->tickets, &q->has_tickets },
 		{ "MaxMemory", 't', &l->memory, &q->has_memory },
+		{ "Device", 's', &device, NULL }, /* last: it cannot be changed */
 	};
-	int r = options_read(m, known, ARRAY_SIZE(known), f);
+	int r = options_read(m, known, ARRAY_SIZE(known) - !creates, f);
 
 	if (r == 0)
 		r = check_number("MaxRegions", l->regions, 1, MAX_REGIONS, f);
@@ -71,7 +85,7 @@ int session_read_limits(sd_bus_message *m, struct session_request *q, struct fai
 		r = check_number("MaxTickets", l->tickets, 1, MAX_TICKETS, f);
 	if (r == 0)
 		r = check_number("MaxMemory", l->memory, MIN_MEMORY, UINT64_MAX, f);
-	return r;
+	return r == 0 && device ? take_device(device, l, f) : r;
 }
 
 static int carry_out(struct bus *b, struct client *c, int fd, const void *request,

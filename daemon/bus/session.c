@@ -94,6 +94,7 @@ enum property {
 	PROPERTY_MAX_MEMORY,
 	PROPERTY_MEMORY_CURRENT,
 	PROPERTY_CREATED,
+	PROPERTY_DEVICE,
 	_PROPERTY_MAX,
 };
 
@@ -115,6 +116,7 @@ static const struct {
 	[PROPERTY_MAX_MEMORY] = { "MaxMemory", "t", true },
 	[PROPERTY_MEMORY_CURRENT] = { "MemoryCurrent", "t", false },
 	[PROPERTY_CREATED] = { "CreatedUSec", "t", false },
+	[PROPERTY_DEVICE] = { "Device", "s", false },
 };
 
 static int append_value(sd_bus_message *m, const struct session_view *v, enum property p)
@@ -148,6 +150,8 @@ static int append_value(sd_bus_message *m, const struct session_view *v, enum pr
 		return sd_bus_message_append(m, "t", v->memory);
 	case PROPERTY_CREATED:
 		return sd_bus_message_append(m, "t", t->created_usec);
+	case PROPERTY_DEVICE:
+		return sd_bus_message_append(m, "s", t->own.device);
 	case _PROPERTY_MAX:
 		break;
 	}
@@ -221,7 +225,7 @@ static int method_set_limits(sd_bus_message *m, void *userdata, sd_bus_error *er
 	struct found_session *found = userdata;
 	struct session_request q = request_of(found);
 	struct failure f;
-	int r = session_read_limits(m, &q, &f);
+	int r = session_read_options(m, false, &q, &f);
 
 	(void)error;
 	return r ? refuse(m, r, &f) : session_order(m, found->bus, found->client, ORDER_LIMIT, &q);
@@ -310,5 +314,6 @@ const sd_bus_vtable session_vtable[] = {
 	TOLD("MaxMemory", "t"),
 	UNTOLD("MemoryCurrent", "t"),
 	CONST("CreatedUSec", "t"),
+	CONST("Device", "s"),
 	SD_BUS_VTABLE_END,
 };

@@ -41,13 +41,17 @@ struct registry_limits {
 	uint32_t ids;	   /* that keepers can run under: tenants of both kinds */
 };
 
-/* Limits of one session that was created; 0: as every tenant has them, and of memory: none. */
+/*
+ * What one session that was created has of its own: limits, 0: as every tenant has them, and of
+ * memory: none; and the device that its keepers use, which never changes.
+ */
 struct session_limits {
 	uint32_t regions;
 	uint64_t bytes;
 	uint32_t peers;
-	uint32_t tickets; /* of each region */
-	uint64_t memory;  /* bytes of its keepers' memory cgroup */
+	uint32_t tickets;	      /* of each region */
+	uint64_t memory;	      /* bytes of its keepers' memory cgroup */
+	char device[RDMA_DEVICE_MAX]; /* empty: as every tenant's */
 };
 
 enum tenant_kind {

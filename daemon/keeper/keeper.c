@@ -209,6 +209,7 @@ static int open_endpoint(struct keeper *k)
 	r = endpoint_new(&k->endpoint, k->base,
 			 &(struct endpoint_options){
 				 .address = o->listen_address,
+				 .device = o->device,
 				 .port = o->port,
 				 .max_peers = o->max_peers,
 				 .probe_usec = o->peer_probe_sec * USEC_PER_SEC,

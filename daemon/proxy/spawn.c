@@ -23,6 +23,7 @@ static struct keeper_options options_for(const struct spawn_request *q)
 	return (struct keeper_options){
 		.session = q->session,
 		.listen_address = s->listen_address,
+		.device = q->limits->device,
 		.quirks_directory = s->quirks_directory,
 		.port = (uint16_t)s->port,
 		.daemon_uid = geteuid(),

@@ -51,6 +51,14 @@ bool create_session_limited(const char *name, const char *limit, const char *typ
 	return finish_call(admin, m, ret);
 }
 
+bool create_session_on(const char *name, const char *device, struct reply *ret)
+{
+	sd_bus_message *m = new_session(admin, uid, name);
+
+	add_options(m, 1, "Device", "s", device);
+	return finish_call(admin, m, ret);
+}
+
 bool session_exists(sd_bus *b, const char *name, struct reply *ret)
 {
 	sd_bus_message *m = new_manager_call(b, "GetSession");
@@ -148,15 +156,25 @@ uint64_t session_number(sd_bus *b, const char *escaped, const char *property, ch
 	return type == 't' ? t : u;
 }
 
-void expect_session_state(sd_bus *b, const char *escaped, const char *wanted)
+static void expect_text(sd_bus *b, const char *escaped, const char *property, const char *wanted)
 {
-	char path[PATH_BYTES], *state = NULL;
+	char path[PATH_BYTES], *text = NULL;
 
 	session_path(escaped, path);
 	check(sd_bus_get_property_string(b, RDMAREG_BUS_NAME, path, RDMAREG_SESSION_INTERFACE,
-					 "State", NULL, &state) >= 0);
-	check_text(state, wanted);
-	free(state);
+					 property, NULL, &text) >= 0);
+	check_text(text, wanted);
+	free(text);
+}
+
+void expect_session_state(sd_bus *b, const char *escaped, const char *wanted)
+{
+	expect_text(b, escaped, "State", wanted);
+}
+
+void expect_session_device(sd_bus *b, const char *escaped, const char *wanted)
+{
+	expect_text(b, escaped, "Device", wanted);
 }
 
 uint64_t add_session_region_for(const char *session, bool detached, uint64_t grace_usec,

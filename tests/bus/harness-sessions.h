@@ -42,6 +42,8 @@ sd_bus_message *new_session_call(sd_bus *b, const char *escaped, const char *mem
 bool create_session(const char *name, struct reply *ret);
 bool create_session_limited(const char *name, const char *limit, const char *type, uint64_t value,
 			    struct reply *ret);
+bool create_session_on(const char *name, const char *device, struct reply *ret);
+void expect_session_device(sd_bus *b, const char *escaped, const char *wanted);
 bool session_exists(sd_bus *b, const char *name, struct reply *ret);
 bool call_session(sd_bus *b, const char *escaped, const char *member, struct reply *ret);
 /* UINT64_MAX: not given */

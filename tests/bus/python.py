@@ -510,6 +510,9 @@ async def test_sessions(address):
         assert gone.session == added.session and gone.reason == "released"
         await fails(rdmareg.NoSuchSession, "job.7", session.refresh())
         await fails(rdmareg.NoSuchSession, "job.7", session.release())
+        rail = await registry.create_session(uid, "rail", device="mlx5_1")
+        assert rail.info.device == "mlx5_1" and not session.info.device
+        await rail.release()
         os.close(fd)
 
 

@@ -52,6 +52,7 @@ static void test_restart(int signal)
 	uint64_t created;
 
 	check(create_session_limited("kept", "MaxRegions", "u", 5, &r));
+	check(create_session_on("rail", "fake0", &r) && add_session_region("rail", true, &r));
 	check(create_session("drains", &r) && call_session(admin, "drains", "Drain", &r));
 	check(create_session("ending", &r));
 	check(add_session_region("kept", true, &region));
@@ -68,6 +69,10 @@ static void test_restart(int signal)
 	check(session_number(user, "kept", "CreatedUSec", 't') == created &&
 	      session_number(user, "kept", "Regions", 'u') == 1);
 	expect_session_state(user, "drains", "draining");
+	expect_session_device(user, "rail", "fake0");
+	check(create_session_on("rail", "fake0", &r));
+	release_session("rail", &ends);
+	check(ends.n == 1);
 	release_session("drains", &ends);
 	release_session("kept", &ends);
 	check(ends.n == 1 && ends.item[0].id == region.id);
@@ -86,6 +91,7 @@ static void test_damaged(void)
 		{ "1-large", "rdmareg-session\nuid 1\nmax_peers 4294967296\nname large\nend\n" },
 		{ "1-state", "rdmareg-session\nuid 1\nstate 3\nname state\nend\n" },
 		{ "1-other", "rdmareg-session\nuid 2\nname other\nend\n" },
+		{ "1-device", "rdmareg-session\nuid 1\ndevice a/b\nname device\nend\n" },
 		{ "1-nameless", "rdmareg-session\nuid 1\nend\n" },
 		{ "noise", "\x7f"
 			   "ELF" },

@@ -166,6 +166,9 @@ static void test_input(void)
 		{ "MaxMemory", "t", 4096, "at least 33554432" },
 		{ "maxregions", "u", 1, "no option 'maxregions'" },
 	};
+	static const char *const devices[] = { "", "a/b", "mlx5 0", "\xc3\xa4",
+					       "1234567890123456789012345678901234567890123456789"
+					       "012345678901234" };
 	static const char *const paths[] = { "/1000",	    "/x_a",	  "/1000_",
 					     "/1000_a_",    "/1000_a_zz", "/1000_1",
 					     "/1000_a_2D7", "/01000_a",	  "/4294967295_a",
@@ -183,6 +186,12 @@ static void test_input(void)
 		check(!create_session_limited("x", limits[i].key, limits[i].type, limits[i].value,
 					      &r));
 		expect_error(&r, "InvalidOption", limits[i].mentions);
+	}
+	for (size_t i = 0; i < sizeof(devices) / sizeof(*devices); i++) {
+		m = new_session(admin, uid, "x");
+		add_options(m, 1, "Device", "s", devices[i]);
+		check(!finish_call(admin, m, &r));
+		expect_error(&r, "InvalidOption", "Device must be the name of an RDMA device");
 	}
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
 		char path[PATH_BYTES];

@@ -81,6 +81,46 @@ static void test_twice(void)
 	}
 }
 
+/* Its keepers use the device that it was created with, and a keeper that finds another one says so. */
+static void test_device(void)
+{
+	struct ends ends;
+	struct reply r;
+	sd_bus_message *m;
+
+	check(create_session_on("rail0", "fake0", &r) && create_session_on("rail0", "fake0", &r));
+	expect_session_device(user, "rail0", "fake0");
+	check(add_session_region("rail0", true, &r));
+	check(!create_session("rail0", &r));
+	expect_error(&r, "SessionExists", "its Device is 'fake0', not ''");
+	check(!create_session_on("rail0", "fake1", &r));
+	expect_error(&r, "SessionExists", "its Device is 'fake0', not 'fake1'");
+	check(create_session_on("rail1", "fake1", &r));
+	check(!add_session_region("rail1", true, &r));
+	expect_error(&r, "Failed", "RDMA device fake0, and this session uses fake1");
+	release_session("rail1", &ends);
+	/* the limits change, and it does not */
+	m = new_session_call(admin, "rail0", "SetLimits");
+	add_options(m, 1, "Device", "s", "fake1");
+	check(!finish_call(admin, m, &r));
+	expect_error(&r, "InvalidOption", "no option 'Device'");
+	m = new_session_call(admin, "rail0", "SetLimits");
+	add_options(m, 1, "MaxRegions", "u", 5);
+	check(finish_call(admin, m, &r));
+	expect_session_device(user, "rail0", "fake0");
+	release_session("rail0", &ends);
+	check(ends.n == 1);
+	/* regions that are there already stay where they are */
+	check(add_session_region("rail0", true, &r));
+	check(!create_session_on("rail0", "fake0", &r));
+	expect_error(&r, "SessionExists", "1 regions in a session 'rail0' that nobody created");
+	check(create_session("rail0", &r));
+	expect_session_device(user, "rail0", "");
+	release_session("rail0", &ends);
+	check(create_session_on("rail0", "fake0", &r));
+	release_session("rail0", &ends);
+}
+
 /*
  * Whoever asks is killed before the answer, at each step of a launcher: the step is done, or it is
  * not, and who comes next goes on from there.
@@ -338,6 +378,7 @@ int main(void)
 	sessions_begin();
 	test_create();
 	test_twice();
+	test_device();
 	test_limits();
 	test_tickets();
 	test_drain();

@@ -317,6 +317,18 @@ static void test_errors(void)
 	       "each named once");
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address = fd00::1,fd00:0:0::0001\n", 2,
 	       "each named once");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = fe80::1%1,fe80::1%lo\n", 2, "differ");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.1,::ffff:10.0.0.1\n", 2,
+	       "without ::ffff:");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = ::ffff:10.0.0.1\n", 2,
+	       "without ::ffff:");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = fd00::1,fd00::1%1\n", 2,
+	       "without %DEVICE");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.1,0.0.0.0\n", 2, "write any");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = ::\n", 2, "write any");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 224.0.0.1\n", 2, "multicast");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = ff02::1%lo\n", 2, "multicast");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 255.255.255.255\n", 2, "broadcast");
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address = fe80::1%lo,fe80::1%lo\n", 2,
 	       "each named once");
 	/* of full length, with ports: twice 47 and a comma of the 95 that a ticket has */

@@ -40,6 +40,9 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const struct en
 		return fail(why, -ENXIO, "There is no RDMA device here");
 	if (strcmp(o->address, "192.0.2.254") == 0) /* and the address of nobody */
 		return fail(why, -EADDRNOTAVAIL, "No RDMA device has this address");
+	if (o->device && *o->device && strcmp(o->device, "fake0") != 0)
+		return fail(why, -EADDRNOTAVAIL,
+			    "It is of RDMA device fake0, and this session uses %.63s", o->device);
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;

@@ -46,8 +46,9 @@ struct channel {
 	unsigned int n;
 };
 
-static struct ibv_device device = { .name = "fake0" };
-static struct ibv_context context = { .device = &device, .async_fd = -1 };
+static struct ibv_device devices[2] = { { .name = "fake0" }, { .name = "fake1" } };
+static struct ibv_context contexts[2] = { { .device = &devices[0], .async_fd = -1 },
+					  { .device = &devices[1], .async_fd = -1 } };
 static struct fabric_peer *peers;
 static struct rdma_cm_id *listeners[LISTENERS];
 static struct ibv_cq *told[N]; /* completion queues that have something new */
@@ -214,7 +215,7 @@ int rdma_bind_addr(struct rdma_cm_id *id, struct sockaddr *address)
 		memcpy(own, address, bytes_of(address));
 		if (!((struct sockaddr_in *)own)->sin_port) /* of both families there */
 			((struct sockaddr_in *)own)->sin_port = htons((uint16_t)(1000 + i));
-		id->verbs = &context;
+		id->verbs = &contexts[fabric.of_second[i]];
 		id->port_num = 1;
 		return 0;
 	}
@@ -448,7 +449,7 @@ struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
 
 	if (!qp)
 		return NULL;
-	*qp = (struct ibv_qp){ .context = &context,
+	*qp = (struct ibv_qp){ .context = attr->send_cq->context,
 			       .qp_context = attr->qp_context,
 			       .pd = pd,
 			       .send_cq = attr->send_cq,
@@ -606,7 +607,7 @@ struct fabric_peer *fabric_connect(const char *address, const struct wire_connec
 	if (!listener)
 		return NULL;
 	p->id = new_id(listener->channel, NULL, RDMA_PS_TCP);
-	p->id->verbs = &context;
+	p->id->verbs = listener->verbs;
 	p->id->route.addr.dst_addr.sa_family = AF_INET;
 	p->request = *request;
 	p->param = (struct rdma_conn_param){ .private_data = &p->request,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * fabric.h - librdmacm, libibverbs, libmnl and the network interfaces as a keeper's endpoint uses
- * them, played: linked in their place. One device, and peers that do what a test says.
+ * them, played: linked in their place. Two devices, and peers that do what a test says.
  *
  * What always holds: nothing happens by itself; what was posted waits until the test completes it,
  * in its order. Every object is freed in the end, in the order that a kernel wants, or the test ends.
@@ -19,8 +19,9 @@
 #define FABRIC_ADDRESSES 4
 
 struct fabric {
-	/* the machine's: numeric, of an interface that is up; "" ends them. All are the device's */
+	/* the machine's: numeric, of an interface that is up; "" ends them */
 	char addresses[FABRIC_ADDRESSES][48];
+	bool of_second[FABRIC_ADDRESSES]; /* it is fake1's; else fake0's */
 	unsigned int listening;
 	/* calls so far that make something, ask or tell; which of them fails with ENOMEM, 0: none */
 	unsigned int calls, fail_at;

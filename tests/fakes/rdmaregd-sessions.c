@@ -334,6 +334,16 @@ static int on_set_limits(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return sd_bus_reply_method_return(m, NULL);
 }
 
+/* That it was created with. */
+static void device_of(const struct session *s, char device[static 64])
+{
+	const char *at = strstr(s->limits, " Device=");
+
+	*device = 0;
+	if (at)
+		assert(sscanf(at, " Device=%63s", device) == 1);
+}
+
 static uint64_t number_of(const struct session *s, const char *property)
 {
 	char pattern[32];
@@ -363,6 +373,7 @@ static int on_property(sd_bus *b, const char *path, const char *interface, const
 	static const char *const large[] = { "Bytes", "MaxBytes", "MaxMemory", "MemoryCurrent",
 					     "CreatedUSec" };
 	const struct session *s = userdata;
+	char device[64];
 
 	(void)b, (void)path, (void)interface;
 	if (s->uid == UNSEEN_UID)
@@ -374,6 +385,10 @@ static int on_property(sd_bus *b, const char *path, const char *interface, const
 		return sd_bus_message_append(m, "s", s->name);
 	if (!strcmp(property, "State"))
 		return sd_bus_message_append(m, "s", s->state);
+	if (!strcmp(property, "Device")) {
+		device_of(s, device);
+		return sd_bus_message_append(m, "s", device);
+	}
 	for (size_t i = 0; i < sizeof(large) / sizeof(large[0]); i++)
 		if (!strcmp(property, large[i]))
 			return sd_bus_message_append(m, "t", number_of(s, property));
@@ -415,5 +430,6 @@ const sd_bus_vtable mock_session_methods[] = {
 	PROPERTY("MaxMemory", "t"),
 	PROPERTY("MemoryCurrent", "t"),
 	PROPERTY("CreatedUSec", "t"),
+	PROPERTY("Device", "s"),
 	SD_BUS_VTABLE_END,
 };

@@ -55,13 +55,13 @@ _rdmaregctl() {
 		[standing remove]=''
 		[standing restore]='--due'
 		[session]='create list show set drain release run'
-		[session create]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
+		[session create]='--uid --device --max-regions --max-bytes --max-peers --max-tickets --max-memory'
 		[session list]='--uid --state'
 		[session show]='--uid'
 		[session set]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
 		[session drain]='--uid'
 		[session release]='--uid --grace --limit --if-exists'
-		[session run]='--file --uid --keep-env --session --max-regions --max-bytes --max-peers --max-tickets --max-memory --grace --limit'
+		[session run]='--file --uid --keep-env --session --device --max-regions --max-bytes --max-peers --max-tickets --max-memory --grace --limit'
 		[selftest]='--directory --cache --no-save --if-stale'
 		[get]='--offset --length --source --timeout --settle-timeout --timeline'
 	)
@@ -100,6 +100,7 @@ _rdmaregctl() {
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
+	--device) mapfile -t COMPREPLY < <(cd /sys/class/infiniband 2>/dev/null && compgen -G "$current*"); return ;;
 	--uid) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
 	--sort) mapfile -t COMPREPLY < <(compgen -W 'invalidations writebacks removals warmed faults peers id' -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;

@@ -36,7 +36,7 @@ OPTIONS = {
     "policy": "s", "grace_usec": "t", "detached": "b", "session": "s", "warm": "b", "warm_mode": "s", "arbitration": "s", "name": "s",
     "uid": "u", "access": "s", "expires_usec": "t", "uses": "u", "write": "b", "offset": "t", "length": "t", "for_usec": "t",
     "limit_usec": "t", "state": "s", "after": "t", "limit": "u", "region": "t", "file": "s", "follow": "b", "atomic": "b", "standing": "b",
-    "waiting": "b", "due": "b", "MaxRegions": "u", "MaxBytes": "t", "MaxPeers": "u", "MaxTickets": "u", "MaxMemory": "t", "GraceUSec": "t", "LimitUSec": "t",
+    "waiting": "b", "due": "b", "MaxRegions": "u", "MaxBytes": "t", "MaxPeers": "u", "MaxTickets": "u", "MaxMemory": "t", "Device": "s", "GraceUSec": "t", "LimitUSec": "t",
     "Uid": "u", "State": "s", "After": "o", "Limit": "u",
 }
 # those that take as long as the work does
@@ -281,12 +281,15 @@ class Registry:
             after = page[-1][0]
 
     async def create_session(self, uid: int, name: str, *, max_regions: Optional[int] = None, max_bytes: Optional[int] = None,
-                             max_peers: Optional[int] = None, max_tickets: Optional[int] = None, max_memory: Optional[int] = None) -> Session:
+                             max_peers: Optional[int] = None, max_tickets: Optional[int] = None, max_memory: Optional[int] = None,
+                             device: Optional[str] = None) -> Session:
         """Make a session of a user on purpose, as a batch scheduler does for a job; for root, and who is authorized.
 
-        A limit that is not given is the administrator's. Doing it again with the same limits changes nothing: look at its state.
+        A limit that is not given is the administrator's; `device`: the RDMA device that its keepers use. Doing it again with the same
+        options changes nothing: look at its state.
         """
-        await self.call("CreateSession", "usa{sv}", uid, name, limits(max_regions, max_bytes, max_peers, max_tickets, max_memory))
+        options: dict[str, Any] = {**limits(max_regions, max_bytes, max_peers, max_tickets, max_memory), "Device": device}
+        await self.call("CreateSession", "usa{sv}", uid, name, options)
         return await self.session(uid, name)
 
     async def session(self, uid: int, name: str) -> Session:

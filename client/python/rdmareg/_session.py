@@ -34,6 +34,7 @@ class SessionInfo:
     max_memory: int = 0
     memory_current: int = 0
     created_usec: int = 0
+    device: str = ""
 
     @classmethod
     def from_properties(cls, properties: Mapping[str, Any]) -> SessionInfo:

@@ -22,13 +22,15 @@
 struct place {
 	struct rdma_cm_id *id; /* NULL: not listened on, @why */
 	bool there;	       /* and the machine has the address */
+	bool elsewhere;	       /* it was another device's when it was last seen: not ours to miss */
 	struct failure why;    /* if it is not there */
 	char address[64];      /* numeric */
 };
 
 struct addresses {
 	struct endpoint *endpoint;
-	struct ibv_context *context;
+	const char *device;	     /* the only one that is wanted; empty: any */
+	struct ibv_context *context; /* NULL: not chosen yet */
 	uint8_t device_port;
 	bool any;	/* nobody asked for these: they were found, one after the other */
 	size_t current; /* @any: the one that tickets name */
@@ -56,17 +58,24 @@ static size_t find_there(const struct addresses *a, size_t i)
 	return i;
 }
 
-static int on_check_same_device(void *userdata, struct ibv_context *context, struct failure *why)
+/* -EXDEV: it is another one's. */
+static int on_check_device(void *userdata, struct ibv_context *context, struct failure *why)
 {
+	const char *name = ibv_get_device_name(context->device);
 	const struct addresses *a = userdata;
 
-	if (context == a->context)
+	if (a->context && context != a->context)
+		return fail(why, -EXDEV, "It is of RDMA device %.63s, and this keeper uses %.63s",
+			    name, ibv_get_device_name(a->context->device));
+	if (a->context)
 		return 0;
-	return fail(why, -EXDEV, "The regions are registered with RDMA device %s",
-		    ibv_get_device_name(a->context->device));
+	if (*a->device && strcmp(a->device, name) != 0)
+		return fail(why, -EXDEV, "It is of RDMA device %.63s, and this session uses %.63s",
+			    name, a->device);
+	return a->endpoint->ops->check_device(a->endpoint->userdata, context, why);
 }
 
-static const struct endpoint_ops same_device = { .check_device = on_check_same_device };
+static const struct endpoint_ops our_device = { .check_device = on_check_device };
 
 static void note_place(struct place *p)
 {
@@ -85,7 +94,7 @@ static void find_another(struct addresses *a)
 			a->current = i;
 			return;
 		}
-	if (listener_new(&new, a->endpoint->channel, "any", a->port, &same_device, a, &why) < 0)
+	if (listener_new(&new, a->endpoint->channel, "any", a->port, &our_device, a, &why) < 0)
 		return;
 	a->current = a->n < LISTEN_ADDRESSES_MAX ? a->n++ : (a->current + 1) % LISTEN_ADDRESSES_MAX;
 	p = &a->place[a->current];
@@ -117,15 +126,10 @@ static void move(struct addresses *a)
 
 static int listen_on(struct addresses *a, struct place *p)
 {
-	const struct endpoint *e = a->endpoint;
-	const char *address = a->any ? "any" : p->address;
-	int r;
+	int r = listener_new(&p->id, a->endpoint->channel, a->any ? "any" : p->address, a->port,
+			     &our_device, a, &p->why);
 
-	if (a->context)
-		r = listener_new(&p->id, e->channel, address, a->port, &same_device, a, &p->why);
-	else
-		r = listener_new(&p->id, e->channel, address, a->port, e->ops, e->userdata,
-				 &p->why);
+	p->elsewhere = r == -EXDEV || (r < 0 && p->elsewhere);
 	if (r < 0)
 		return r;
 	if (!a->context) {
@@ -155,7 +159,7 @@ static void describe(struct addresses *a)
 	for (size_t i = 0; i < a->n && n < sizeof(a->trouble); i++) {
 		const struct place *p = &a->place[i];
 
-		if (!p->there && is_named(a, i))
+		if (!p->there && !p->elsewhere && is_named(a, i))
 			n += (size_t)snprintf(a->trouble + n, sizeof(a->trouble) - n, "%s%s: %s",
 					      n	     ? "; "
 					      : none ? "no peer can connect: "
@@ -251,29 +255,37 @@ static int read_places(struct addresses *a, const char *text, struct failure *wh
 	return 0;
 }
 
+/* None can be listened on: the first one that is not known to be another device's, or the first. */
+static const struct place *find_blamed(const struct addresses *a)
+{
+	size_t i = 0;
+
+	while (i < a->n && a->place[i].elsewhere)
+		i++;
+	return &a->place[i < a->n ? i : 0];
+}
+
 int addresses_new(struct addresses **ret, struct endpoint *e, struct event_base *base,
 		  const struct endpoint_options *o, struct failure *why)
 {
 	struct addresses *a = calloc(1, sizeof(*a));
-	int first = 0, r;
+	int r;
 
 	if (!a)
 		return -ENOMEM;
 	a->endpoint = e;
 	a->any = strcmp(o->address, "any") == 0;
+	a->device = o->device ? o->device : "";
 	a->port = o->port;
 	r = read_places(a, o->address, why);
 	if (r == 0)
 		r = listen_for_news(a, base);
 	for (size_t i = 0; r == 0 && i < a->n; i++) {
-		int error = listen_on(a, &a->place[i]);
-
-		a->place[i].there = error == 0;
-		first = first ? first : error;
+		a->place[i].there = listen_on(a, &a->place[i]) == 0;
 	}
 	if (r == 0 && !a->context) {
-		r = first;
-		*why = a->place[0].why;
+		*why = find_blamed(a)->why;
+		r = why->code == -EXDEV ? -EADDRNOTAVAIL : why->code;
 	}
 	if (r < 0) {
 		addresses_free(a);

@@ -3,8 +3,9 @@
  * addresses.h - the addresses that an endpoint listens on, and whether the machine has them. Part of
  * the endpoint.
  *
- * What always holds: all that is listened on belongs to one device, since a region's key does. An
- * address that the machine does not have any more is not among endpoint_places(), but goes on being
+ * What always holds: all that is listened on belongs to one device, since a region's key does;
+ * addresses of other devices are those of other keepers, and nobody misses them here. An address
+ * that the machine does not have any more is not among endpoint_places(), but goes on being
  * listened on: when it comes back, so do the tickets that name it. With "any" that holds until
  * LISTEN_ADDRESSES_MAX - 1 others were found.
  * What is known is a level: it is looked at anew whenever the kernel says that something changed, at

@@ -123,10 +123,12 @@ struct endpoint_options {
 	/*
 	 * up to LISTEN_ADDRESSES_MAX numeric ones with LISTEN_ADDRESSES_BETWEEN between them, of which one at
 	 * least can be listened on now; or "any": the first address of an interface that is up, not
-	 * loopback, and has a device check_device() likes
+	 * loopback, and has a device check_device() likes. Those of other devices than that of the
+	 * first are other keepers'
 	 */
 	const char *address;
-	uint16_t port; /* 0: any free one */
+	const char *device; /* the one to use; empty, or NULL: that of the first address */
+	uint16_t port;	    /* 0: any free one */
 	uint32_t max_peers;
 	/*
 	 * A peer is asked for a sign of life when nothing came of it for so long, and again; so one

@@ -151,6 +151,7 @@ static const struct {
 	{ "session --json", 2, "session: which of its verbs is missing" },
 	{ "session end x", 2, "session: no such verb: end; see: rdmaregctl session --help" },
 	{ "session create", 2, "session create: an argument is missing; usage" },
+	{ "session set a --device mlx5_1", 2, "--device" },
 	{ "session create a b", 2, "session create: b is one argument too many" },
 	{ "session create a/b", 2, "a/b is no name of one" },
 	{ "session create ''", 2, "\"\" is no name of one" },
@@ -702,6 +703,9 @@ static void test_sessions(void)
 	assert(says("name: job-7\n") && says("max memory bytes: 64M") && says("state: active") &&
 	       says("created: 2023-11-1"));
 	assert(run_ctl("session create job-7 --uid 0 --max-regions 5") == 1 && says("MaxRegions"));
+	assert(run_ctl("session create rail --uid 0 --device mlx5_1") == 0);
+	assert(!strcmp(mock_said(), " Device=mlx5_1") && says("device: mlx5_1\n"));
+	assert(run_ctl("session release rail --uid 0") == 0);
 	assert(run_ctl("--json session --no-pager create other --uid 1000") == 0);
 	o = json_tokener_parse(out);
 	assert(o && json_object_get_uint64(json_object_object_get(o, "uid")) == 1000);

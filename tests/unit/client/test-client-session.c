@@ -52,6 +52,14 @@ static void test_create(void)
 	       info.max_memory_bytes == 64 << 20 && info.memory_current == 3 << 20 &&
 	       info.bytes == 1 << 30 && info.peers == 2 &&
 	       info.created_usec == UINT64_C(1700000000000000));
+	l = (struct rdmareg_session_limits){ .size = sizeof(l), .device = "mlx5_1" };
+	assert(rdmareg_session_create(c, 1000, "rail", &l) == 0);
+	assert(!strcmp(mock_said(), " Device=mlx5_1"));
+	assert(!strcmp(get(1000, "rail").device, "mlx5_1") && !*get(1000, "job.7").device);
+	l.regions = 1;
+	assert(rdmareg_session_set_limits(c, 1000, "rail", &l) == -EINVAL);
+	assert(strstr(rdmareg_last_error(), "cannot be changed"));
+	assert(rdmareg_session_release(c, 1000, "rail", NULL, NULL) == 0);
 	assert(rdmareg_session_create(c, 4711, "job", NULL) == -EACCES);
 	info.size = sizeof(info);
 	assert(rdmareg_session_get(c, 1000, "job", &info) == -ENXIO);

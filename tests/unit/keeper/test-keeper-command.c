@@ -60,7 +60,7 @@ static int parse(const struct settings *s, struct keeper_options *ret)
 	r = options_parse(ret, argc, argv);
 	assert(r < 0 || !strcmp(ret->session, "s.1"));
 	/* their texts are in it */
-	ret->session = ret->listen_address = ret->quirks_directory = NULL;
+	ret->session = ret->listen_address = ret->device = ret->quirks_directory = NULL;
 	free(argv);
 	return r;
 }

@@ -101,22 +101,30 @@ static void have(const char *first, const char *second)
 	memset(fabric.addresses, 0, sizeof(fabric.addresses));
 	strcpy(fabric.addresses[0], first);
 	strcpy(fabric.addresses[1], second);
+	fabric.of_second[0] = fabric.of_second[1] = false;
 }
 
-static int open_at(const char *address, uint64_t probe_usec)
+static struct failure why; /* of the last open_on() */
+
+static int open_on(const char *device, const char *address, uint64_t probe_usec)
 {
-	struct endpoint_options o = { .address = address,
-				      .max_peers = 64,
-				      .probe_usec = probe_usec };
-	struct failure why = { 0 };
+	struct endpoint_options o = {
+		.address = address, .device = device, .max_peers = 64, .probe_usec = probe_usec
+	};
 	int r;
 
+	why = (struct failure){ 0 };
 	memset(&heard, 0, sizeof(heard));
 	base = event_base_new();
 	assert(base);
 	r = endpoint_new(&endpoint, base, &o, &ops, NULL, &why);
 	assert(!r == !*why.text);
 	return r;
+}
+
+static int open_at(const char *address, uint64_t probe_usec)
+{
+	return open_on("", address, probe_usec);
 }
 
 static void begin(uint64_t probe_usec)
@@ -554,8 +562,78 @@ static void test_none(void)
 	refuse_all("192.0.2.1,192.0.2.2,192.0.2.3,192.0.2.4,192.0.2.5");
 }
 
+/* The machine's two addresses are those of two devices, in this order. */
+static void have_two_devices(const char *first, const char *second)
+{
+	have(first, second);
+	fabric.of_second[1] = true;
+}
+
+static void expect_device(const char *device, const char *wanted)
+{
+	assert(!strcmp(endpoint_device(endpoint), device) && !strcmp(places(), wanted));
+	assert(!*endpoint_trouble(endpoint) && fabric.listening == 1);
+}
+
+/* Each keeper takes the addresses of its device, and misses none of the other's. */
+static void test_two_devices(void)
+{
+	static const char both[] = "192.0.2.1,198.51.100.1";
+
+	have_two_devices("192.0.2.1", "198.51.100.1");
+	assert(open_at(both, 0) == 0);
+	expect_device("fake0", "192.0.2.1:1000 ");
+	assert(connect_to("192.0.2.1", 7) && !connect_to("198.51.100.1", 7));
+	have_two_devices("192.0.2.1", "");
+	look();
+	expect_device("fake0", "192.0.2.1:1000 ");
+	have_two_devices("192.0.2.1", "198.51.100.1");
+	look();
+	assert(!heard.addresses);
+	end();
+
+	assert(open_at("198.51.100.1,192.0.2.1", 0) == 0);
+	expect_device("fake1", "198.51.100.1:1001 ");
+	end();
+	assert(open_on("fake1", both, 0) == 0);
+	expect_device("fake1", "198.51.100.1:1001 ");
+	end();
+	assert(open_on("fake1", "any", 0) == 0);
+	expect_device("fake1", "198.51.100.1:1001 ");
+	end();
+	assert(open_on("fake0", both, 0) == 0);
+	expect_device("fake0", "192.0.2.1:1000 ");
+	/* an address can move to this device, and is missed from then on */
+	fabric.of_second[1] = false;
+	look();
+	assert(!strcmp(places(), "192.0.2.1:1000 198.51.100.1:1001 ") && !heard.addresses);
+	have("192.0.2.1", "");
+	look();
+	assert(heard.addresses == 1 &&
+	       strstr(endpoint_trouble(endpoint), "198.51.100.1: No inter"));
+	end();
+}
+
+static void refuse_device(const char *device, const char *address, int error, const char *says)
+{
+	assert(open_on(device, address, 0) == error && strstr(why.text, says));
+	event_base_free(base);
+	fabric_end();
+}
+
+static void test_wrong_device(void)
+{
+	have_two_devices("192.0.2.1", "198.51.100.1");
+	refuse_device("fake2", "192.0.2.1,198.51.100.1", -EADDRNOTAVAIL,
+		      "It is of RDMA device fake0, and this session uses fake2");
+	refuse_device("fake1", "192.0.2.1,192.0.2.2", -EADDRNOTAVAIL, "RDMA cannot listen there");
+	refuse_device("fake2", "any", -ENXIO, "and this session uses fake2");
+}
+
 int main(void)
 {
+	test_two_devices();
+	test_wrong_device();
 	test_address_goes();
 	test_address_is_awaited();
 	test_any_moves();
