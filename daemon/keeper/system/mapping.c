@@ -5,9 +5,13 @@
  * A file is mapped at an address that is congruent to its offset modulo 2 MiB, or to the file's own
  * page size where that is larger, so that huge pages are possible.
  *
- * What always holds: nothing is mapped over what is there already. mmap(2) with MAP_FIXED over a
- * range that was kept free for it does that all the same: where it fails it has unmapped the range,
- * and what is there when it is tried otherwise may be another thread's.
+ * What always holds:
+ *   - Nothing is mapped over what is there already. mmap(2) with MAP_FIXED over a range that was kept
+ *     free for it does that all the same: where it fails it has unmapped the range, and what is
+ *     there when it is tried otherwise may be another thread's.
+ *   - Between two mappings that got the place they were to have, at least a page is left free. The
+ *     kernel would make one mapping of two neighbours that continue each other in one open file, and
+ *     then to fence one of them takes another mapping, which there may not be (vm.max_map_count).
  */
 #include "keeper/system/mapping.h"
 #include "util/macros.h"
@@ -16,6 +20,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -201,16 +206,21 @@ static uint64_t alignment(const struct mapping *m)
 	return m->granule > HUGE_PAGE ? m->granule : HUGE_PAGE;
 }
 
-/* Where it fits. Other threads look for room as well, so it is no more than a wish. */
+/*
+ * Where it fits, with a page to spare on either side, and behind it what filesystems of huge pages
+ * want of a place before they take it (thp_get_unmapped_area()). Other threads take room as well, so
+ * it is no more than a wish.
+ */
 static int find_room(const struct mapping *m, uint64_t *ret)
 {
-	uint64_t total = m->length + alignment(m), start;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), start;
+	uint64_t total = m->length + 2 * alignment(m) + page;
 	void *p = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return -errno;
 	munmap(p, total);
-	start = (uint64_t)(uintptr_t)p;
+	start = (uint64_t)(uintptr_t)p + page;
 	/* a power of two, so the wrap does no harm */
 	*ret = start + (m->offset - start) % alignment(m);
 	return 0;
@@ -233,9 +243,21 @@ static int map_near(struct mapping *m, int fd, uint64_t wish)
 	return 0;
 }
 
-static bool is_congruent(const struct mapping *m)
+/*
+ * One at a time, or another one's neighbour could be mapped between the two steps. Whoever waits for
+ * this would wait for the address space as well.
+ */
+static int map_in_room(struct mapping *m, int fd, uint64_t *ret_wish)
 {
-	return (m->address - m->offset) % alignment(m) == 0;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = find_room(m, ret_wish);
+	if (r == 0)
+		r = map_near(m, fd, *ret_wish);
+	pthread_mutex_unlock(&lock);
+	return r;
 }
 
 static int map_file(struct mapping *m, int fd)
@@ -243,15 +265,13 @@ static int map_file(struct mapping *m, int fd)
 	for (unsigned int i = 0;; i++) {
 		bool last = i == WISHES_MAX; /* without one: wherever there is room */
 		uint64_t wish = 0;
-		int r = last ? 0 : find_room(m, &wish);
+		int r = last ? map_near(m, fd, wish) : map_in_room(m, fd, &wish);
 
-		if (r == 0)
-			r = map_near(m, fd, wish);
 		/*
 		 * a device-dax that cannot be where it was wished does not look for an address that
 		 * suits it, and refuses what is found (drivers/dax/device.c)
 		 */
-		if (last || (r == 0 && is_congruent(m)) ||
+		if (last || (r == 0 && m->address == wish) ||
 		    (r < 0 && !(r == -EINVAL && m->device_bytes)))
 			return r;
 		if (r == 0)
@@ -351,10 +371,7 @@ int mapping_fence(struct mapping *m, uint64_t *start, uint64_t *end)
 	first = first / m->granule * m->granule;
 	last = (last + m->granule - 1) / m->granule * m->granule;
 	if (mprotect((void *)(uintptr_t)(m->address + first), last - first, PROT_NONE) < 0) {
-		/*
-		 * a part needs a mapping more, or two; all of it needs none, unless the kernel made
-		 * one mapping of it and of an adjacent region of the same open file
-		 */
+		/* a part needs a mapping more, or two; all of it needs none */
 		if (errno != ENOMEM ||
 		    mprotect((void *)(uintptr_t)m->address, m->length, PROT_NONE) < 0)
 			return -errno;

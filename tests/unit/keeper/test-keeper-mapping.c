@@ -34,6 +34,8 @@ static struct {
 	size_t length;
 } other;
 
+static unsigned int file_mappings;
+
 /*
  * In the place of the C library's. One with MAP_FIXED that fails in the filesystem has unmapped
  * what was there (the kernel's mm/vma.c), and any other thread's mmap(2) may be given the room
@@ -41,6 +43,7 @@ static struct {
  */
 void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
 {
+	file_mappings += fd >= 0;
 	if (fd < 0 || !other.error || (other.error == EOPNOTSUPP && !(flags & MAP_SYNC)))
 		return (void *)syscall(SYS_mmap, at, length, protection, flags, fd, offset);
 	if (flags & MAP_FIXED && !other.at) {
@@ -412,6 +415,114 @@ static void test_fence_without_mappings(void)
 	mapping_free(m);
 }
 
+/* What a page takes to be mapped, so that it can be where it has to be: pages up to 2 MiB. */
+#define ROOM (2 * MIB + PAGE)
+
+static void *keep(uint64_t bytes)
+{
+	return mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+/* A multiple of 2 MiB with 2 MiB and ROOM behind it that are kept, as is all of that size above. */
+static uint64_t keep_room(void)
+{
+	void *block = keep(8 * MIB), *plug;
+
+	assert(block != MAP_FAILED);
+	do
+		plug = keep(ROOM);
+	while (plug != MAP_FAILED && plug > block);
+	assert(plug != MAP_FAILED);
+	return ((uint64_t)(uintptr_t)block + 2 * MIB) / (2 * MIB) * (2 * MIB);
+}
+
+static bool are_neighbours(const struct mapping *a, const struct mapping *b)
+{
+	return a->address + a->length == b->address || b->address + b->length == a->address;
+}
+
+/*
+ * Two ranges that continue each other in one open file are not put side by side, also where there
+ * is no room but that: the kernel would make one mapping of them.
+ */
+static void test_neighbours(void)
+{
+	int fd = make_memfd(4 * MIB, 0), twin = dup(fd);
+	uint64_t room = keep_room();
+	struct mapping *low, *high;
+
+	assert(twin >= 0);
+	assert(mapping_new(&low, &fd, 0, 2 * MIB, true, NULL) == 0);
+	/* as if that was where it found room */
+	assert(mremap((void *)(uintptr_t)low->address, low->length, low->length,
+		      MREMAP_MAYMOVE | MREMAP_FIXED, room) != MAP_FAILED);
+	low->address = room;
+	assert(munmap((void *)(uintptr_t)(room + 2 * MIB), ROOM) == 0);
+	assert(mapping_new(&high, &twin, 2 * MIB, PAGE, true, NULL) == 0);
+	assert(!are_neighbours(low, high));
+	mapping_free(low);
+	mapping_free(high);
+}
+
+/* Each is where it was to be at the first try, in memory and on a disk. */
+static void test_wish(void)
+{
+	for (uint64_t offset = 0; offset < 4 * MIB; offset += MIB + PAGE) {
+		int fds[] = { make_memfd(16 * MIB, 0),
+			      open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) };
+
+		assert(fds[1] >= 0 && ftruncate(fds[1], (off_t)(16 * MIB)) == 0);
+		for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+			struct mapping *m;
+
+			file_mappings = 0;
+			assert(mapping_new(&m, &fds[i], offset, 8 * MIB, true, NULL) == 0);
+			assert(file_mappings == 1);
+			mapping_free(m);
+		}
+	}
+}
+
+#define NEIGHBOURS 16
+
+static void *map_some(void *userdata)
+{
+	struct mapping **m = userdata;
+
+	for (int i = 0; i < NEIGHBOURS; i++) {
+		int fd = dup(m[i]->fd);
+
+		assert(fd >= 0);
+		assert(mapping_new(&m[i], &fd, m[i]->offset, PAGE, true, NULL) == 0);
+	}
+	return NULL;
+}
+
+/* Also when several threads do so at a time. */
+static void test_neighbours_of_threads(void)
+{
+	enum { AT_ONCE = 4, ALL = AT_ONCE * NEIGHBOURS };
+	struct mapping wanted[ALL], *m[ALL];
+	int fd = make_memfd(ALL * PAGE, 0);
+	pthread_t thread[AT_ONCE];
+
+	for (int i = 0; i < ALL; i++) { /* one thread has every fourth */
+		wanted[i] = (struct mapping){ .fd = fd };
+		wanted[i].offset = (uint64_t)(i % NEIGHBOURS * AT_ONCE + i / NEIGHBOURS) * PAGE;
+		m[i] = &wanted[i];
+	}
+	for (int i = 0; i < AT_ONCE; i++)
+		assert(pthread_create(&thread[i], NULL, map_some, &m[i * NEIGHBOURS]) == 0);
+	for (int i = 0; i < AT_ONCE; i++)
+		assert(pthread_join(thread[i], NULL) == 0);
+	for (int i = 0; i < ALL; i++)
+		for (int k = 0; k < i; k++)
+			assert(!are_neighbours(m[i], m[k]));
+	for (int i = 0; i < ALL; i++)
+		mapping_free(m[i]);
+	close(fd);
+}
+
 /* Why a page cannot be had. */
 static void test_explain(void)
 {
@@ -628,6 +739,9 @@ int main(void)
 	test_read_only();
 	test_translation();
 	test_congruence();
+	test_wish();
+	test_neighbours();
+	test_neighbours_of_threads();
 	test_no_collapse();
 	/* from here on no access may fail */
 	signal(SIGSEGV, SIG_DFL);
