@@ -101,6 +101,7 @@ struct app {
 	uint64_t refusals_unsaid;
 	LIST_HEAD(, revoke) revokes;
 	LIST_HEAD(, eviction) evictions;
+	LIST_HEAD(, evicting) evicting; /* of them, those that have not taken down all */
 	LIST_HEAD(, replacement) replacements;
 	LIST_HEAD(, ending) endings;
 	struct slices *slices;
@@ -442,10 +443,12 @@ void app_eviction_step(struct eviction *v, bool late);
 /* Everything of this filesystem is being taken down. */
 bool app_is_evicting(const struct app *a, const struct filesystem *on);
 
-/* --- app-evict.c, of struct bus_handlers */
+/* --- app-evict.c; the first is of struct bus_handlers */
 
 int app_evict(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
 	      struct failure *ret);
+/* Before the regions are. */
+void app_free_evicting(struct app *a);
 
 /* --- app-sessions.c; the first five are of struct bus_handlers */
 

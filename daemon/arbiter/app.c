@@ -354,6 +354,7 @@ struct app *app_free(struct app *a)
 	app_free_gatings(a);
 	app_free_revokes(a);
 	app_free_endings(a);
+	app_free_evicting(a);
 	app_stop_replacements(a);
 	app_free_standing(a);
 	slices_free(a->slices);

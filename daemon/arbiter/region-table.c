@@ -335,22 +335,37 @@ void region_entry_forget_peers(struct region_entry *e)
 	}
 }
 
+static void say_stopped(struct failure *ret)
+{
+	failure_set(ret, RDMAREG_ERROR_FAILED, "rdmaregd is being stopped; try again");
+}
+
+void eviction_drop(struct eviction *v)
+{
+	struct failure f;
+
+	if (--v->left)
+		return;
+	say_stopped(&f);
+	call_fail(v->call, &f);
+	LIST_REMOVE(v, evictions);
+	free(v);
+}
+
 void region_table_remove(struct region_table *t, struct region_entry *e)
 {
 	struct waiting w;
 	struct join *join;
 	struct failure f;
 
-	failure_set(&f, RDMAREG_ERROR_FAILED, "rdmaregd is being stopped; try again");
+	say_stopped(&f);
 	if (e->registering)
 		call_fail(e->registering, &f);
 	while (region_entry_next_release(e, &w)) {
 		if (w.call) {
 			call_fail(w.call, &f);
-		} else if (w.eviction && !--w.eviction->left) {
-			call_fail(w.eviction->call, &f);
-			LIST_REMOVE(w.eviction, evictions);
-			free(w.eviction);
+		} else if (w.eviction) {
+			eviction_drop(w.eviction);
 		}
 	}
 	while ((join = LIST_FIRST(&e->joins)))

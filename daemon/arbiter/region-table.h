@@ -42,6 +42,9 @@ struct eviction {
 	LIST_ENTRY(eviction) evictions;
 };
 
+/* One of what it waits for will not come, since rdmaregd is being stopped. */
+void eviction_drop(struct eviction *v);
+
 /* Who waits for the end of a region: a call, an eviction, or a session's end. */
 struct waiting {
 	struct call *call;

@@ -59,6 +59,38 @@ static void send_evict(sd_bus *b, int fd, struct later *l)
 	send_later(b, m, l);
 }
 
+#define MANY 400
+
+static bool is_live(uint64_t id)
+{
+	char state[32];
+
+	get_property(evictor, id, "State", state, sizeof(state));
+	return !strcmp(state, "live");
+}
+
+/* Between some of them and the others somebody else is served, here before the last is taken. */
+static void test_in_turns(void)
+{
+	int file = make_file(&world, 8192, O_RDWR), directory = open_directory();
+	struct reply first, last;
+	sd_bus_message *m = new_evict(evictor, directory);
+	struct later l;
+
+	check(register_region(owner, file, 0, 0, "r", &first, 0));
+	for (int i = 1; i < MANY; i++)
+		check(register_region(owner, file, 0, 0, "r", &last, 0));
+	add_options(m, 1, "grace_usec", "t", UINT64_C(0));
+	send_later(evictor, m, &l);
+	check(is_live(first.id) || is_live(last.id));
+	await_answer(evictor, &l);
+	check(!*l.reply.error && l.reply.number == MANY);
+	check(!region_exists(owner, first.id) && !region_exists(owner, last.id));
+	forget_signals(owner);
+	close(file);
+	close(directory);
+}
+
 /* Two users, three sessions, two filesystems. */
 static void test_whole_filesystem(void)
 {
@@ -439,6 +471,7 @@ int main(void)
 	subscribe(owner);
 	test_input();
 	test_whole_filesystem();
+	test_in_turns();
 	test_reasons();
 	test_descriptors();
 	test_grace();
