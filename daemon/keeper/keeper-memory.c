@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,16 +73,16 @@ int kregion_check_memory(struct keeper *k, const struct mapping *m, struct failu
 #define PEER_MAPPINGS 4	  /* queue pair and completion queue, as drivers map them */
 #define SPARE_MAPPINGS 32 /* threads, buffers */
 
-static uint64_t max_mappings(void)
+/* As it is now: it may be set at any time. 0: it is not known. */
+static uint64_t max_mappings(struct keeper *k)
 {
-	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
-	uint64_t n = 0;
+	char text[24] = "";
 
-	if (f && fscanf(f, "%" SCNu64, &n) != 1)
-		n = 0;
-	if (f)
-		fclose(f);
-	return n;
+	if (k->max_mappings_fd < 0)
+		k->max_mappings_fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+	if (k->max_mappings_fd < 0 || pread(k->max_mappings_fd, text, sizeof(text) - 1, 0) <= 0)
+		return 0;
+	return strtoull(text, NULL, 10);
 }
 
 static uint64_t count_mappings(void)
@@ -98,18 +99,19 @@ static uint64_t count_mappings(void)
 }
 
 /*
- * What is counted here is cheap: the list of a process with many mappings is long. What peers need
- * is kept for those that may come, but never more than a quarter of all; a fence of a part, which
- * takes two more for a while, makes do without (mapping_fence()).
+ * To list the mappings takes longer than all else that the loop does for a region. So they are
+ * counted once, and again where they are many and none of them is a region's. What peers need is
+ * kept for those that may come, but never more than a quarter of all; a fence of a part, which takes
+ * two more for a while, makes do without (mapping_fence()).
  */
 int keeper_check_mappings(struct keeper *k, struct failure *why)
 {
-	uint64_t most = max_mappings(), peers = (uint64_t)PEER_MAPPINGS * k->options->max_peers,
+	uint64_t most = max_mappings(k), peers = (uint64_t)PEER_MAPPINGS * k->options->max_peers,
 		 others;
 
 	if (!most)
 		return 0;
-	if (!k->n_regions || !k->own_mappings)
+	if (!k->own_mappings || (!k->n_regions && k->own_mappings > most / 2))
 		k->own_mappings = count_mappings() + SPARE_MAPPINGS;
 	others = k->own_mappings + (peers < most / 4 ? peers : most / 4);
 	if (k->n_regions + others < most)

@@ -84,6 +84,7 @@ struct keeper {
 		n_left_behind;
 	uint32_t n_stuck; /* regions: region/stuck.c */
 	bool stopping;
+	int max_mappings_fd;   /* what the kernel allows; -1: not opened yet */
 	uint64_t own_mappings; /* of this process, when it had no region */
 };
 

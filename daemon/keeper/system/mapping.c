@@ -231,11 +231,11 @@ static int map_near(struct mapping *m, int fd, uint64_t wish)
 {
 	void *p = MAP_FAILED, *at = (void *)(uintptr_t)wish;
 
-	if (m->write)
+	if (m->write && (m->direct || m->device_bytes))
 		p = mmap(at, m->length, protection(m), MAP_SHARED_VALIDATE | MAP_SYNC, fd,
 			 (off_t)m->offset);
 	m->synchronous = p != MAP_FAILED;
-	if (p == MAP_FAILED) /* no direct access there: the ordinary kind */
+	if (p == MAP_FAILED) /* the ordinary kind */
 		p = mmap(at, m->length, protection(m), MAP_SHARED, fd, (off_t)m->offset);
 	if (p == MAP_FAILED)
 		return -errno;

@@ -80,7 +80,7 @@ limit=$(sysctl -n vm.max_map_count)
 own=$(wc -l <"/proc/$(keeper_pids | head -n 1)/maps")
 sysctl -qw vm.max_map_count=$(((own + 40) * 4 / 3))
 ids=()
-for n in $(seq 20); do
+for n in $(seq 100); do
 	said=$(rdmaregctl --json register /mnt/tmpfs/dev 2>&1) || break
 	ids+=("$(field id "$said")")
 done
