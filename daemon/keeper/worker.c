@@ -134,9 +134,12 @@ static void run(struct worker *w, struct job *job)
 	w->running[i] = false;
 	first = !w->done.first;
 	queue_push(&w->done, job);
+	if (!first)
+		return;
+	pthread_mutex_unlock(&w->lock); /* or the loop would wake to wait for this */
 	/* cannot fail but by overflow, and then the loop is awake anyway */
-	if (first)
-		(void)!write(w->eventfd, &one, sizeof(one));
+	(void)!write(w->eventfd, &one, sizeof(one));
+	pthread_mutex_lock(&w->lock);
 }
 
 /* False: there was nothing to do for long. */
@@ -289,7 +292,7 @@ bool worker_withdraw(struct worker *w, struct job *job)
 
 void worker_submit(struct worker *w, struct job *job)
 {
-	bool runs;
+	bool runs, signal = false;
 
 	job->busy = true;
 	job->began_usec = 0;
@@ -299,9 +302,11 @@ void worker_submit(struct worker *w, struct job *job)
 	w->n_queued++;
 	if (runs && w->n_idle > w->n_woken) {
 		w->n_woken++;
-		pthread_cond_signal(&w->wake);
+		signal = true;
 	} else if (runs && w->n_threads < WORKER_THREADS) {
 		add_thread(w); /* else those that there are come to it */
 	}
 	pthread_mutex_unlock(&w->lock);
+	if (signal) /* not before: it would wake to wait for the lock */
+		pthread_cond_signal(&w->wake);
 }

@@ -45,7 +45,8 @@ struct offload {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	TAILQ_HEAD(, offload_user) users;
-	struct task_queue out; /* of the lock */
+	struct task_queue out;	  /* of the lock */
+	struct task_queue closed; /* likewise; the loop takes them when it comes by here */
 	uint32_t threads;
 	uint32_t idle;
 	uint32_t running; /* tasks */
@@ -120,15 +121,24 @@ static struct offload_task *take_task(struct offload *o)
 
 static void add_thread(struct offload *o);
 
-/* Somebody takes the next task, also if this one never returns. Under the lock. */
-static void wake(struct offload *o)
+/*
+ * Somebody takes the next task, also if this one never returns: true, one that is idle, if it is
+ * signalled. Under the lock.
+ */
+static bool is_signal_due(struct offload *o)
 {
 	if (!find_runnable(o))
-		return;
-	if (o->idle)
-		pthread_cond_signal(&o->work);
-	else
+		return false;
+	if (!o->idle)
 		add_thread(o);
+	return o->idle;
+}
+
+/* Under the lock. */
+static void wake(struct offload *o)
+{
+	if (is_signal_due(o))
+		pthread_cond_signal(&o->work);
 }
 
 static void *serve(void *userdata)
@@ -154,10 +164,18 @@ static void *serve(void *userdata)
 		pthread_mutex_lock(&o->lock);
 		t->user->running--;
 		o->running--;
+		if (t->closes && !t->user->overdue) { /* else others may wait for its end */
+			t->closed = true;
+			STAILQ_INSERT_TAIL(&o->closed, t, queue);
+			continue;
+		}
 		first = STAILQ_EMPTY(&o->out);
 		STAILQ_INSERT_TAIL(&o->out, t, queue);
-		if (first) /* the loop takes all that are out */
-			eventfd_write(o->out_fd, 1);
+		if (!first) /* the loop takes all that are out */
+			continue;
+		pthread_mutex_unlock(&o->lock); /* or it would wake to wait for this */
+		eventfd_write(o->out_fd, 1);
+		pthread_mutex_lock(&o->lock);
 	}
 	last = !--o->threads && o->freed;
 	pthread_mutex_unlock(&o->lock);
@@ -246,6 +264,20 @@ static void release(struct offload *o, struct offload_task *t)
 	free(u);
 }
 
+static void take_closed(struct offload *o)
+{
+	struct task_queue closed = STAILQ_HEAD_INITIALIZER(closed);
+	struct offload_task *t;
+
+	pthread_mutex_lock(&o->lock);
+	STAILQ_CONCAT(&closed, &o->closed);
+	pthread_mutex_unlock(&o->lock);
+	while ((t = STAILQ_FIRST(&closed))) {
+		STAILQ_REMOVE_HEAD(&closed, queue);
+		release(o, t);
+	}
+}
+
 static void arm(struct offload_task *t)
 {
 	const struct timeval timeout = timeval_from_usec(t->offload->timeout_usec);
@@ -278,16 +310,21 @@ static void on_late(evutil_socket_t fd, short what, void *userdata)
 {
 	struct offload_task *t = userdata;
 	struct offload *o = t->offload;
-	bool begun, crowded;
+	bool begun, closed, crowded;
 
 	(void)fd, (void)what;
 	pthread_mutex_lock(&o->lock);
 	begun = t->begun;
+	closed = t->closed;
 	crowded = !begun && t->user->running < OFFLOAD_PER_UID;
-	if (!begun && !t->unrefusable)
+	if (!begun && !t->closes)
 		STAILQ_REMOVE(&t->user->waiting, t, offload_task, queue);
 	pthread_mutex_unlock(&o->lock);
-	if (!begun && t->unrefusable) {
+	if (closed) {
+		take_closed(o);
+		return;
+	}
+	if (!begun && t->closes) {
 		arm(t);
 		return;
 	}
@@ -311,6 +348,7 @@ static void on_out(evutil_socket_t fd, short what, void *userdata)
 
 	(void)what;
 	eventfd_read(fd, &n);
+	take_closed(o);
 	pthread_mutex_lock(&o->lock);
 	STAILQ_CONCAT(&out, &o->out);
 	pthread_mutex_unlock(&o->lock);
@@ -344,6 +382,7 @@ int offload_new(struct offload **ret, struct event_base *base, uint64_t timeout_
 	TAILQ_INIT(&o->users);
 	TAILQ_INIT(&o->tasks);
 	STAILQ_INIT(&o->out);
+	STAILQ_INIT(&o->closed);
 	o->base = base;
 	o->timeout_usec = timeout_usec;
 	o->tasks_max = choose_tasks_max();
@@ -423,9 +462,10 @@ uint64_t offload_timeout(const struct offload *o)
 static int submit(struct offload *o, struct offload_task *t, uint32_t uid)
 {
 	struct offload_user *u;
+	bool signal = false;
 
 	t->offload = o;
-	t->begun = t->told = t->overdue = false;
+	t->begun = t->closed = t->told = t->overdue = false;
 	event_assign(&t->timer, o->base, -1, 0, on_late, t);
 	pthread_mutex_lock(&o->lock);
 	u = get_user(o, uid);
@@ -433,9 +473,11 @@ static int submit(struct offload *o, struct offload_task *t, uint32_t uid)
 		t->user = u;
 		u->tasks++;
 		STAILQ_INSERT_TAIL(&u->waiting, t, queue);
-		wake(o);
+		signal = is_signal_due(o);
 	}
 	pthread_mutex_unlock(&o->lock);
+	if (signal) /* not before: it would wake to wait for the lock */
+		pthread_cond_signal(&o->work);
 	if (!u)
 		return -ENOMEM;
 	TAILQ_INSERT_TAIL(&o->tasks, t, all);
@@ -446,11 +488,13 @@ static int submit(struct offload *o, struct offload_task *t, uint32_t uid)
 
 int offload_run(struct offload *o, struct offload_task *t, uint32_t uid)
 {
-	const struct offload_user *u = look_up(o, uid);
+	const struct offload_user *u;
 
-	t->unrefusable = false;
+	t->closes = false;
 	if (o->stopped)
 		return -ESHUTDOWN;
+	take_closed(o);
+	u = look_up(o, uid);
 	return u && u->overdue >= OFFLOAD_PER_UID ? -EBUSY : submit(o, t, uid);
 }
 
@@ -484,12 +528,13 @@ void offload_close(struct offload *o, int fd, uint32_t uid)
 
 	if (fd < 0 || o->stopped)
 		return;
+	take_closed(o);
 	c = calloc(1, sizeof(*c));
 	if (c) {
 		c->task = (struct offload_task){ .work = close_work,
 						 .ended = close_ended,
 						 .release = close_release,
-						 .unrefusable = true };
+						 .closes = true };
 		c->fd = fd;
 		if (submit(o, &c->task, uid) == 0) {
 			c->task.user->closes++;
@@ -502,9 +547,13 @@ void offload_close(struct offload *o, int fd, uint32_t uid)
 
 bool offload_is_choked(struct offload *o, uint32_t uid)
 {
-	const struct offload_user *u = look_up(o, uid);
-	uint32_t left = o->n_tasks < o->tasks_max ? o->tasks_max - o->n_tasks : 0;
-	uint32_t part = (left + OFFLOAD_PARTS - 1) / OFFLOAD_PARTS;
+	const struct offload_user *u;
+	uint32_t left, part;
+
+	take_closed(o);
+	u = look_up(o, uid);
+	left = o->n_tasks < o->tasks_max ? o->tasks_max - o->n_tasks : 0;
+	part = (left + OFFLOAD_PARTS - 1) / OFFLOAD_PARTS;
 
 	return (u && u->closes >= OFFLOAD_CLOSES_MAX) || (u ? u->tasks : 0) >= part;
 }

@@ -13,6 +13,7 @@
  *     module's functions but offload_stop(); release() is called once, after ended(), when no
  *     thread uses the task any more. After offload_stop() it is not called for tasks that a thread
  *     is still in.
+ *   - To close a descriptor wakes a thread, and not the loop when it is done.
  *   - A uid has at most OFFLOAD_PER_UID threads, so files of one user hold up nobody else. All have
  *     OFFLOAD_THREADS. A uid with an overdue task gets none beyond the first quarter; beyond the
  *     half the others get fewer the fewer are left, down to one; the last OFFLOAD_OF_ROOT are for
@@ -65,10 +66,11 @@ struct offload_task {
 	struct event timer;
 	struct offload *offload;
 	struct offload_user *user;
-	bool unrefusable; /* waits until it is done */
-	bool begun;	  /* a thread is in it, or was; of the lock */
-	bool told;	  /* ended() was called; of the loop */
-	bool overdue;	  /* of the loop */
+	bool closes;  /* a descriptor: waits until it is done, and nobody waits for it */
+	bool begun;   /* a thread is in it, or was; of the lock */
+	bool closed;  /* likewise: it is in the list of those that are */
+	bool told;    /* ended() was called; of the loop */
+	bool overdue; /* of the loop */
 	STAILQ_ENTRY(offload_task) queue;
 	TAILQ_ENTRY(offload_task) all;
 };
