@@ -16,10 +16,9 @@
 struct loop {
 	struct event_base *base;
 	/* what the bus waits for; they only end the wait */
-	struct event *bus_readable; /* and its timeout */
+	struct event *bus_readable;
 	struct event *bus_writable;
-	int in;
-	int out;
+	struct event *bus_timer;
 	sd_bus *bus;
 	loop_process_t *process;
 	loop_work_t *work;
@@ -44,7 +43,8 @@ int loop_new(struct loop **ret)
 		return -ENOMEM;
 	l->bus_readable = event_new(l->base, -1, 0, on_bus_ready, l);
 	l->bus_writable = event_new(l->base, -1, 0, on_bus_ready, l);
-	if (!l->bus_readable || !l->bus_writable)
+	l->bus_timer = evtimer_new(l->base, on_bus_ready, l);
+	if (!l->bus_readable || !l->bus_writable || !l->bus_timer)
 		return -ENOMEM;
 	*ret = steal_pointer(l);
 	return 0;
@@ -58,6 +58,8 @@ struct loop *loop_free(struct loop *l)
 		event_free(l->bus_readable);
 	if (l->bus_writable)
 		event_free(l->bus_writable);
+	if (l->bus_timer)
+		event_free(l->bus_timer);
 	if (l->base)
 		event_base_free(l->base);
 	free(l);
@@ -76,9 +78,11 @@ struct event_base *loop_base(struct loop *l)
 
 void loop_set_bus(struct loop *l, sd_bus *bus, int in, int out)
 {
+	event_del(l->bus_readable);
+	event_del(l->bus_writable);
+	event_assign(l->bus_readable, l->base, in, EV_READ | EV_PERSIST, on_bus_ready, l);
+	event_assign(l->bus_writable, l->base, out, EV_WRITE, on_bus_ready, l);
 	l->bus = bus;
-	l->in = in;
-	l->out = out;
 }
 
 void loop_set_work(struct loop *l, loop_process_t *process, loop_work_t *work, void *userdata)
@@ -116,6 +120,14 @@ static int process_bus(struct loop *l)
 	return 1;
 }
 
+/* It is added once, not anew for each turn: that would be two system calls. */
+static int arm(struct event *e, bool on)
+{
+	if (!on)
+		return event_del(e);
+	return event_pending(e, EV_READ | EV_WRITE, NULL) ? 0 : event_add(e, NULL);
+}
+
 /* Arms what the bus waits for now; at @wanted at the latest the loop turns again. */
 static int arm_bus(struct loop *l, uint64_t wanted)
 {
@@ -133,14 +145,10 @@ static int arm_bus(struct loop *l, uint64_t wanted)
 		until = wanted;
 	if (until > now)
 		t = timeval_from_usec(until == UINT64_MAX ? 0 : until - now);
-	event_del(l->bus_readable);
-	event_del(l->bus_writable);
-	event_assign(l->bus_readable, l->base, l->in, events & POLLIN ? EV_READ : 0, on_bus_ready,
-		     l);
-	event_assign(l->bus_writable, l->base, l->out, EV_WRITE, on_bus_ready, l);
-	if (events & POLLOUT && event_add(l->bus_writable, NULL) < 0)
+	if (arm(l->bus_readable, events & POLLIN) < 0 || arm(l->bus_writable, events & POLLOUT) < 0)
 		return -ENOMEM;
-	return event_add(l->bus_readable, until == UINT64_MAX ? NULL : &t) < 0 ? -ENOMEM : 0;
+	r = until == UINT64_MAX ? event_del(l->bus_timer) : event_add(l->bus_timer, &t);
+	return r < 0 ? -ENOMEM : 0;
 }
 
 int loop_run(struct loop *l)
@@ -158,6 +166,8 @@ int loop_run(struct loop *l)
 				r = arm_bus(l, r ? 0 : wanted);
 			if (r < 0)
 				return r;
+		} else if (l->bus) {
+			event_del(l->bus_readable); /* nobody would read what is there */
 		}
 		if (!l->stopped && event_base_loop(l->base, EVLOOP_ONCE) < 0)
 			return -EIO;
