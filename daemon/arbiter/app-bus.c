@@ -5,7 +5,6 @@
  * leaves nothing behind.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +145,8 @@ static void on_gated(struct app *a, uint64_t id, void *context)
 	if (r &&
 	    !r->close_wanted) /* else its owner went away meanwhile, and no keeper knows of it */
 		failed.error = proxy_request(e->keeper, &k->m, k->fd, k->extra_msec, NULL);
+	if (!failed.error)
+		k->fd = -1;
 	drop_asking(k);
 	if (r && failed.error)
 		app_step(a, r, &failed);
@@ -163,8 +164,6 @@ static int ask_for_region(struct app *a, struct region *r, struct region_entry *
 	if (!q->pre_content || !app_gate(a, r, e, q->fd, q->filesystem, on_gated, drop_asking, k))
 		return proxy_request(e->keeper, &k->m, q->fd, k->extra_msec, NULL);
 	proxy_note(e->keeper)->expected++;
-	/* without it the keeper's answer will be that there is none */
-	k->fd = fcntl(q->fd, F_DUPFD_CLOEXEC, 3);
 	k->uid = proxy_uid(e->keeper);
 	steal_pointer(k);
 	return 0;

@@ -145,7 +145,7 @@ static int make_anew(struct app *a, struct region *r, struct region_entry *e, st
 	const struct tenant *t = registry_tenant(a->registry, r->tenant);
 	struct keeper_message q = { .type = KEEPER_REGISTER, .region = r->id };
 	struct proxy *k;
-	int error;
+	int error, fd;
 
 	m->awaits = false;
 	error = pool_get(a->keepers, t->uid, t->session, &k);
@@ -174,7 +174,13 @@ static int make_anew(struct app *a, struct region *r, struct region_entry *e, st
 	q.info.gated = app_wants_gate(e);
 	q.info.warm_mode = e->text.warm_mode;
 	snprintf(q.info.path, sizeof(q.info.path), "%s", e->text.path ? e->text.path : "");
-	return proxy_request(k, &q, m->fd, 0, NULL);
+	fd = fcntl(m->fd, F_DUPFD_CLOEXEC, 3); /* the move keeps its own */
+	if (fd < 0)
+		return -errno;
+	error = proxy_request(k, &q, fd, 0, NULL);
+	if (error < 0)
+		offload_close(a->offload, fd, proxy_uid(k));
+	return error;
 }
 
 static void begin_anew(struct app *a, struct region_entry *e)

@@ -479,6 +479,7 @@ struct bus_handlers {
 	/* That of the tenant with this name. */
 	bool (*view_named)(void *userdata, uint32_t uid, const char *session, const char *name,
 			   struct region_view *ret);
+	/* 0: @q's descriptor is taken over. */
 	int (*register_region)(void *userdata, struct client *c, const struct register_request *q,
 			       struct call *call, struct failure *ret);
 	int (*prefetch)(void *userdata, uint64_t id, const struct prefetch_request *q,

@@ -154,7 +154,8 @@ static int register_authorized(struct bus *b, struct client *c, int fd, const vo
 	if (!is_for_other(&q, c))
 		q.owns_file = true;
 	r = b->handlers->register_region(b->userdata, c, &q, call, ret);
-	offload_close(b->offload, fd, c->uid);
+	if (r)
+		offload_close(b->offload, fd, c->uid);
 	return r;
 }
 
@@ -194,6 +195,7 @@ static int register_examined(struct bus *b, struct client *c, int *fd, void *req
 {
 	const struct kept *k = request;
 	struct register_request q = request_of(k, *fd);
+	int r;
 
 	if (is_for_other(&q, c) && q.policy == POLICY_HOLD && !q.owns_file)
 		return failure_set(
@@ -205,7 +207,10 @@ static int register_examined(struct bus *b, struct client *c, int *fd, void *req
 		return ask_to_register(b, ACTION_SESSIONS, k, fd, call, f);
 	if (q.policy == POLICY_HOLD && !q.owns_file)
 		return ask_to_register(b, ACTION_HOLD, k, fd, call, f);
-	return b->handlers->register_region(b->userdata, c, &q, call, f);
+	r = b->handlers->register_region(b->userdata, c, &q, call, f);
+	if (r == 0)
+		*fd = -1;
+	return r;
 }
 
 /* What a region is to be, from where @m is to the end of its options. */

@@ -10,7 +10,6 @@
  * must not be left over.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <search.h>
 #include <stdio.h>
@@ -117,13 +116,9 @@ int proxy_request_number(struct proxy *k, const struct keeper_message *m, int fd
 	o->timer = evtimer_new(k->set->base, on_timeout, o);
 	if (!o->timer)
 		return -ENOMEM;
-	if (fd >= 0) {
-		o->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		if (o->fd < 0)
-			return -errno;
-	}
 	if (!tsearch(o, &k->by_number, compare))
 		return -ENOMEM;
+	o->fd = fd;
 	TAILQ_INSERT_TAIL(&k->operations, o, operations);
 	k->asked++;
 	k->descriptors_due += may_bring_descriptor(o);

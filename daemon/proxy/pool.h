@@ -266,7 +266,7 @@ uint32_t pool_count_in(const struct pool *ks, enum keeper_state state);
 /**
  * proxy_request - ask
  * @m: type, region and body; copied
- * @fd: -1, or a descriptor that goes along; duplicated
+ * @fd: -1, or a descriptor that goes along; taken over, unless nothing was asked
  * @extra_msec: besides the ordinary time a keeper has to answer; counted anew from each progress it
  *              reports
  * @context: comes back with the answer
