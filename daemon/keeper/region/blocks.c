@@ -302,7 +302,10 @@ static void done_drop(struct job *job)
 	if (!r->replaced.dropped)
 		r->replaced.own_clears = 0;
 	tell_trouble(r);
-	make_up(r);
+	if (r->replaced.wanted)
+		submit_look(r); /* it was broken meanwhile, and is armed again */
+	else
+		make_up(r);
 	drop(r);
 }
 

@@ -222,6 +222,29 @@ static void test_second_late_lease(void)
 	end(&r);
 }
 
+/*
+ * A lease that is armed again while pages are dropped: the look that it needs follows at once, not
+ * when the time for it is over.
+ */
+static void test_drop_before_look(void)
+{
+	struct kregion r;
+
+	begin(&r);
+	r.mapping->xfs = false;
+	kregion_blocks_cleared(&r, 0, 4096);
+	assert(n_submitted == 1);
+	r.guard.state = GUARD_ARMING;
+	kregion_arm(&r);
+	r.replaced.job.run(&r.replaced.job);
+	be_done(&r);
+	assert(n_submitted == 2 && n_fed == 0);
+	r.replaced.job.run(&r.replaced.job);
+	be_done(&r);
+	assert(n_fed == 1 && last_fed == 0);
+	end(&r);
+}
+
 /* What the thread sees is not known to the loop before it is told. */
 static void test_result_is_the_jobs(void)
 {
@@ -245,6 +268,7 @@ int main(void)
 	test_look_of_before();
 	test_lease_that_goes();
 	test_second_late_lease();
+	test_drop_before_look();
 	test_result_is_the_jobs();
 	event_base_free(base);
 	return 0;
