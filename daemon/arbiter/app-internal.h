@@ -554,7 +554,7 @@ struct file_facts {
 	uint32_t mode;
 	uint32_t filesystem; /* f_type of statfs(2) */
 };
-/* One that keeps @fd sets it to -1. With an @error of -ETIMEDOUT it may only be closed. */
+/* One that keeps @fd sets it to -1. With an @error there is none: a thread may be at it still. */
 typedef void app_looked_t(struct app *a, void *context, const struct file_facts *facts, int *fd);
 /* @fd: taken over; @done is called once, maybe at once. */
 void app_look(struct app *a, int fd, uint32_t uid, app_looked_t *done, void *context);

@@ -98,8 +98,9 @@ static void ended(struct offload_task *task, int error)
 {
 	struct look *l = (struct look *)task;
 	const struct file_facts none = { .error = error };
+	int no_fd = -1;
 
-	l->done(l->app, l->context, error ? &none : &l->facts, &l->fd);
+	l->done(l->app, l->context, error ? &none : &l->facts, error ? &no_fd : &l->fd);
 }
 
 static void release(struct offload_task *task)
@@ -115,6 +116,7 @@ static void begin(struct app *a, int fd, const char *path, uint32_t uid, app_loo
 {
 	struct look *l = calloc(1, sizeof(*l));
 	struct file_facts none = { .error = -ENOMEM };
+	int no_fd = -1;
 
 	if (l) {
 		*l = (struct look){ .task = { .work = look, .ended = ended, .release = release },
@@ -129,7 +131,7 @@ static void begin(struct app *a, int fd, const char *path, uint32_t uid, app_loo
 			return;
 		free(l);
 	}
-	done(a, context, &none, &fd);
+	done(a, context, &none, &no_fd);
 	offload_close(a->offload, fd, uid);
 }
 

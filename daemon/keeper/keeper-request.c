@@ -176,7 +176,7 @@ static int on_import(struct kregion *r, const struct operation *op, struct failu
 	struct hca_import import;
 	int error;
 
-	if (!r->mr || r->job.busy)
+	if (r->job.busy || !r->mr) /* a thread that is in the job may write it */
 		return fail(why, -EBUSY, "The region is being taken down");
 	error = hca_mr_import(r->mr, &import);
 	if (error == -EOPNOTSUPP)
