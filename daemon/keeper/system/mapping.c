@@ -207,9 +207,9 @@ static uint64_t alignment(const struct mapping *m)
 }
 
 /*
- * Where it fits, with a page to spare on either side, and behind it what filesystems of huge pages
- * want of a place before they take it (thp_get_unmapped_area()). Other threads take room as well, so
- * it is no more than a wish.
+ * Where it fits, with a page to spare on either side, and behind it what filesystems with huge
+ * pages want of a place before they take it (the kernel's mm/huge_memory.c). Other threads take room
+ * as well, so it is no more than a wish.
  */
 static int find_room(const struct mapping *m, uint64_t *ret)
 {
