@@ -32,13 +32,13 @@ int actors_run(const struct actors *a, const char *what, uint32_t value)
  * is told from what was there, each byte.
  */
 static int64_t storage_fails(const struct actors *a, struct local *l, const struct op *op,
-			     uint8_t *data)
+			     uint8_t *data, bool written_back)
 {
 	int fd = l->fd[op->file];
 	ssize_t n;
 	int r;
 
-	if (fsync(l->fd[0]) < 0 || fsync(l->fd[1]) < 0)
+	if ((!written_back && fsync(l->fd[0]) < 0) || fsync(l->fd[1]) < 0)
 		return -errno;
 	r = actors_run(a, "storage-fails", op->value);
 	if (r < 0)
@@ -56,12 +56,13 @@ static int64_t storage_fails(const struct actors *a, struct local *l, const stru
 	return n < 0 ? -errno : n;
 }
 
-int64_t actors_perform(const struct actors *a, struct local *l, const struct op *op, uint8_t *data)
+int64_t actors_perform(const struct actors *a, struct local *l, const struct op *op, uint8_t *data,
+		       bool written_back)
 {
 	int r;
 
 	if (op->kind == OP_STORAGE_FAILS)
-		return storage_fails(a, l, op, data);
+		return storage_fails(a, l, op, data, written_back);
 	if (op->kind != OP_REMOUNT)
 		return actors_run(a, op_name(op->kind), op->value);
 	local_close(l);

@@ -22,8 +22,10 @@ int actors_run(const struct actors *a, const char *what, uint32_t value);
 
 /*
  * As perform of struct subject. Files are closed where the filesystem is unmounted. Of
- * OP_STORAGE_FAILS @data is what is written meanwhile, and then what is in the file.
+ * OP_STORAGE_FAILS @data is what is written meanwhile, and then what is in the file;
+ * @written_back: file a was, so this does not.
  */
-int64_t actors_perform(const struct actors *a, struct local *l, const struct op *op, uint8_t *data);
+int64_t actors_perform(const struct actors *a, struct local *l, const struct op *op, uint8_t *data,
+		       bool written_back);
 
 #endif

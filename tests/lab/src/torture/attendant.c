@@ -244,6 +244,8 @@ static int64_t use_region(struct attendant *a, const struct op *op,
 {
 	int64_t until = now_sec() + PATIENCE_SEC, r;
 
+	if (!a->region)
+		return -ENOENT;
 	for (;;) {
 		r = note(a, use(a, op));
 		if (r != -EBUSY)

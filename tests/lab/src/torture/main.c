@@ -105,8 +105,10 @@ static enum doer doer_of(enum op_kind kind)
 
 static int64_t act(struct torture *t, const struct op *op, uint8_t *data)
 {
-	const struct op gone = { .kind = OP_GONE };
-	int64_t n = actors_perform(&t->actors, &t->local, op, data), r = 0;
+	const struct op gone = { .kind = OP_GONE }, sync = { .kind = OP_SYNC };
+	bool written_back = op->kind == OP_STORAGE_FAILS && op->value & 1 && t->remote &&
+			    remote_perform(t->remote, t->path, &sync, NULL) == 0;
+	int64_t n = actors_perform(&t->actors, &t->local, op, data, written_back), r = 0;
 
 	t->acting = n < 0;
 	if (n >= 0 && t->remote && op_ends_region(op->kind))

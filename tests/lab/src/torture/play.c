@@ -12,6 +12,7 @@ struct play {
 	struct counts *counts;
 	struct verdict *verdict;
 	struct model model;
+	bool acted; /* there was an actor in this tape */
 	uint8_t data[FILE_BYTES];
 };
 
@@ -54,7 +55,7 @@ static bool compare(struct play *p, const struct op *op, uint32_t length)
 }
 
 /* How a peer's operation may fail: in words, and so that the peer knows what to do. */
-static bool may_fail(int64_t error)
+static bool may_fail(const struct play *p, int64_t error)
 {
 	switch (-error) {
 	case EACCES:
@@ -64,18 +65,23 @@ static bool may_fail(int64_t error)
 	case ERANGE:
 	case EREMOTEIO:
 		return true;
+	case ECONNREFUSED: /* the host, its keeper or the way there may be gone for a while */
+	case EHOSTUNREACH:
+	case ENODEV:
+	case ETIMEDOUT:
+		return p->acted;
 	default:
 		return false;
 	}
 }
 
 /* What is asked for about a region may lie beyond what the daemon knows already of the file. */
-static bool may_be_refused(enum op_kind kind, int64_t error)
+static bool may_be_refused(const struct play *p, enum op_kind kind, int64_t error)
 {
 	switch (kind) {
 	case OP_REMOTE_WRITE:
 	case OP_PERSIST:
-		return may_fail(error);
+		return may_fail(p, error);
 	case OP_PREFETCH:
 	case OP_REVOKE:
 		return error == -ERANGE;
@@ -97,7 +103,8 @@ static bool judge_peek(struct play *p, const struct op *op, int64_t n)
 
 static bool judge_read(struct play *p, const struct op *op, int64_t n)
 {
-	if (n < 0 && op_is_remote(op->kind) && may_fail(n) && *p->subject->why(p->subject->self)) {
+	if (n < 0 && op_is_remote(op->kind) && may_fail(p, n) &&
+	    *p->subject->why(p->subject->self)) {
 		p->counts->refused++;
 		return true;
 	}
@@ -155,7 +162,7 @@ static bool judge_change(struct play *p, const struct op *op, int64_t n)
 		return true;
 	}
 	if ((n == -ETXTBSY && held && op_takes(op->kind)) ||
-	    (n < 0 && may_be_refused(op->kind, n) && *p->subject->why(p->subject->self))) {
+	    (n < 0 && may_be_refused(p, op->kind, n) && *p->subject->why(p->subject->self))) {
 		p->counts->refused++;
 		return true;
 	}
@@ -173,6 +180,7 @@ static bool step(struct play *p, struct op op)
 		return true;
 	for (uint32_t i = 0; !op_reads(op.kind) && i < op.length && i < FILE_BYTES; i++)
 		p->data[i] = op_byte(&op, i);
+	p->acted |= op_is_actor(op.kind);
 	n = p->subject->perform(p->subject->self, &op, p->data);
 	p->counts->done[op.kind]++;
 	if (n == -ETIME)
