@@ -205,12 +205,6 @@ int rdmareg_export(struct rdmareg_region *r, const struct rdmareg_export_options
 	return *ret_ticket ? 0 : fail(ENOMEM, "no memory");
 }
 
-int rdmareg_release(struct rdmareg_region *r)
-{
-	(void)r;
-	return 0;
-}
-
 int rdmareg_release_all(struct rdmareg *c, const uint64_t *regions, size_t n,
 			const struct rdmareg_release_options *options,
 			void (*done)(size_t index, int error, void *userdata), void *userdata)

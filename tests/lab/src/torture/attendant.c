@@ -17,6 +17,8 @@
 
 #define PATIENCE_SEC 60
 #define PAUSE_MSEC 20
+#define SHORT_USEC \
+	30000	  /* the grace where nobody attends, or this process does not while it waits */
 #define KEEPERS 5 /* that may start too slowly, on a busy machine, before that is a fault */
 
 struct attendant {
@@ -124,7 +126,10 @@ static int64_t forget(struct attendant *a)
 
 static int64_t release(struct attendant *a)
 {
-	int64_t r = a->region ? note(a, rdmareg_release(a->region)) : 0;
+	const struct rdmareg_release_options options = { .size = sizeof(options),
+							 .grace_usec = SHORT_USEC };
+	uint64_t id = rdmareg_region_id(a->region);
+	int64_t r = id ? note(a, rdmareg_release_all(a->bus, &id, 1, &options, NULL, NULL)) : 0;
 
 	forget(a);
 	return r;
@@ -134,7 +139,7 @@ static uint64_t grace_of(const struct region_kind *k)
 {
 	if (k->policy == 0)
 		return 0;
-	return k->owner == OWNER_SILENT || k->peer_silent ? 30000 : 500000;
+	return k->owner == OWNER_SILENT || k->peer_silent ? SHORT_USEC : 500000;
 }
 
 static int64_t register_file(struct attendant *a, int fd)
@@ -193,7 +198,7 @@ static int64_t make_region(struct attendant *a)
 	return r;
 }
 
-/* --- what the region's user has done with it. Nobody attends meanwhile: the grace passes. */
+/* --- what the region's user has done with it */
 
 static int64_t prefetch(struct attendant *a, const struct op *op)
 {
@@ -203,15 +208,18 @@ static int64_t prefetch(struct attendant *a, const struct op *op)
 
 static int64_t write_back(struct attendant *a, const struct op *op)
 {
+	const struct rdmareg_sync_options options = { .size = sizeof(options),
+						      .grace_usec = SHORT_USEC };
 	struct rdmareg_sync_result result = { .size = sizeof(result) };
 
 	(void)op;
-	return rdmareg_sync(a->region, NULL, &result);
+	return rdmareg_sync(a->region, &options, &result);
 }
 
 static int64_t keep_out(struct attendant *a, const struct op *op)
 {
 	const struct rdmareg_revoke_options options = { .size = sizeof(options),
+							.grace_usec = SHORT_USEC,
 							.offset = op->offset - a->kind.start,
 							.length = op->length };
 	uint64_t revocation;
@@ -259,6 +267,8 @@ static int64_t use_region(struct attendant *a, const struct op *op,
 /* The region is made anew in another process; the ticket is another one then. */
 static int64_t replace_keeper(struct attendant *a, const struct op *op)
 {
+	const struct rdmareg_replace_options options = { .size = sizeof(options),
+							 .grace_usec = SHORT_USEC };
 	struct rdmareg_keeper keeper = { .size = sizeof(keeper) };
 	struct rdmareg_keepers *keepers;
 	int r = rdmareg_list_keepers(a->bus, NULL, &keepers);
@@ -269,7 +279,7 @@ static int64_t replace_keeper(struct attendant *a, const struct op *op)
 	do
 		r = rdmareg_keepers_next(keepers, &keeper);
 	while (r > 0 && !keeper.regions);
-	r = r > 0 ? rdmareg_replace_keeper(a->bus, keeper.name, NULL, NULL) : -ESRCH;
+	r = r > 0 ? rdmareg_replace_keeper(a->bus, keeper.name, &options, NULL) : -ESRCH;
 	rdmareg_keepers_free(keepers);
 	if (r < 0)
 		return r;
