@@ -130,6 +130,26 @@ static void test_replaced(void)
 	close(fd);
 }
 
+/* Its file has become shorter than where it begins: it lives on, and elsewhere, too. */
+static void test_truncated(void)
+{
+	int fd = make_memfd((size_t)4 * PAGE);
+	struct reply region, r;
+	struct later l;
+
+	check(register_region(bus, fd, (uint64_t)2 * PAGE, PAGE, "rw", &region, 2, "session", "s",
+			      "shorter", "detached", "b", 1));
+	check(ftruncate(fd, PAGE) == 0);
+	send_later(bus, new_replace(bus, name_of("shorter", 1), 0), &l);
+	await_answer(bus, &l);
+	check_text(l.reply.error, "");
+	check(l.reply.number == 1);
+	expect_property(bus, region.id, "State", "live");
+	expect_property(bus, region.id, "ValidLength", "0");
+	check(call_region(bus, region.id, "Release", &r));
+	close(fd);
+}
+
 /* It ends while its owner is asked: what it has given the file of goes on all the same. */
 static void test_killed(void)
 {
@@ -290,6 +310,7 @@ int main(void)
 	world_begin(&world, "[keepers]\ntimeout_msec = 6000\n");
 	bus = connect_client(&world);
 	test_replaced();
+	test_truncated();
 	test_killed();
 	test_released();
 	test_refused();

@@ -170,6 +170,10 @@ uint64_t mapping_translation_bytes(uint64_t offset, uint64_t length, uint64_t gr
 	return size;
 }
 
+/*
+ * A file may have become shorter than where the range begins: a region that was registered before
+ * lives on, and is made anew by another keeper as it is.
+ */
 static int judge_range(const struct mapping *m, uint64_t size, struct failure *why)
 {
 	if (m->length == 0 || m->length > LENGTH_MAX)
@@ -185,11 +189,6 @@ static int judge_range(const struct mapping *m, uint64_t size, struct failure *w
 	if (m->offset > (uint64_t)INT64_MAX - m->length)
 		return fail(why, -ERANGE, "Offset %" PRIu64 " plus length %" PRIu64 " overflows",
 			    m->offset, m->length);
-	if (m->offset >= size)
-		return fail(why, -ERANGE,
-			    "Offset %" PRIu64 " is at or after the end of the file, %" PRIu64
-			    " bytes",
-			    m->offset, size);
 	if (m->device_bytes && m->offset + m->length > size)
 		return fail(why, -ERANGE, "The range ends after the device, %" PRIu64 " bytes",
 			    size);

@@ -59,8 +59,8 @@ struct mapping {
  *
  * -EBADF a directory, socket, pipe, O_PATH or O_WRONLY descriptor, or a device that is not
  * device-dax; -EACCES @write on a descriptor not opened O_RDWR, or a file sealed against it;
- * -ERANGE unaligned, empty, overflowing, or beginning at or after the end of the file; or what
- * fstat(2) and mmap(2) say.
+ * -ERANGE unaligned, empty, overflowing, or beyond the end of a device; or what fstat(2) and mmap(2)
+ * say. A file may end before the range, even before it begins.
  */
 int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write,
 		struct failure *why);
