@@ -17,11 +17,13 @@
 void *doctor_grow(void *array, size_t *n, size_t size)
 {
 	static _Alignas(8) char spare[1024];
-	char **all = array, *more = realloc(*all, (*n + 1) * size);
+	char *all, *more;
 
+	memcpy(&all, array, sizeof(all)); /* it is a pointer of another type */
+	more = realloc(all, (*n + 1) * size);
 	if (!more)
 		return memset(spare, 0, sizeof(spare));
-	*all = more;
+	memcpy(array, &more, sizeof(more));
 	return memset(more + size * (*n)++, 0, size);
 }
 
@@ -121,6 +123,7 @@ static int take_regions(struct doctor_facts *t, struct rdmareg *context)
 		it->regions++;
 		it->bytes += i.length;
 		it->peers += i.peers;
+		t->newest = i.id;
 		it->leased += i.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE &&
 			      (i.state == RDMAREG_STATE_LIVE || i.state == RDMAREG_STATE_WARMING);
 	}

@@ -37,8 +37,8 @@ const struct doctor_words doctor_words[] = {
 		"report it; systemctl restart rdmaregd counts anew, and no region is lost" },
 	[FOUND_DAEMON_SLEEPS] = { "daemon-sleeps", DOCTOR_WRONG, "threads of rdmaregd wait for a filesystem or device that does not answer",
 		"cat /proc/PID/task/*/stack and the kernel's log name it; repair or unmount it" },
-	[FOUND_DAEMON_FILES] = { "daemon-files", DOCTOR_WRONG, "rdmaregd has files of users open",
-		"ls -l /proc/PID/fd: their filesystem does not answer; if it does, report it" },
+	[FOUND_DAEMON_FILES] = { "daemon-files", DOCTOR_NOTE, "rdmaregd has files of users open: they are being registered, or cannot be closed",
+		"if nothing is being registered, their filesystem does not answer: ls -l /proc/PID/fd" },
 	[FOUND_DAEMON_DESCRIPTORS] = { "daemon-descriptors", DOCTOR_WRONG, "rdmaregd is running out of descriptors",
 		"ls -l /proc/PID/fd; LimitNOFILE= of rdmaregd.service" },
 	[FOUND_GONE] = { "keeper-gone", DOCTOR_WRONG, "rdmaregd lists a keeper whose process is not there",
@@ -112,6 +112,24 @@ static struct doctor_finding *find(struct doctor_findings *f, enum doctor_kind k
 	return it;
 }
 
+/* Numbers are compared that were read one after the other, while regions come and go. */
+static struct doctor_finding *at_rest(const struct doctor_facts *t, struct doctor_finding *it)
+{
+	it->mark = (t->newest << 32) + t->regions + 1;
+	return it;
+}
+
+static void judge_sleepers(const struct doctor_process *p, enum doctor_kind kind,
+			   const char *subject, struct doctor_findings *f)
+{
+	for (size_t i = 0; i < p->n_sleepers; i++) {
+		const struct doctor_sleeper *s = &p->sleepers[i];
+
+		find(f, kind, subject, "thread %" PRIu32 " of process %" PRIu32, s->thread, p->pid)
+			->mark = ((uint64_t)s->thread << 32) + s->switches;
+	}
+}
+
 static void judge_daemon(const struct doctor_facts *t, struct doctor_findings *f)
 {
 	const struct doctor_process *p = &t->daemon;
@@ -129,9 +147,7 @@ static void judge_daemon(const struct doctor_facts *t, struct doctor_findings *f
 		snprintf(it->what, sizeof(it->what), "%s", of->what);
 		snprintf(it->command, sizeof(it->command), "%s", of->command);
 	}
-	if (p->sleeping)
-		find(f, FOUND_DAEMON_SLEEPS, "rdmaregd", "%" PRIu64 " threads of process %" PRIu32,
-		     p->sleeping, p->pid);
+	judge_sleepers(p, FOUND_DAEMON_SLEEPS, "rdmaregd", f);
 	if (p->inside && p->files)
 		find(f, FOUND_DAEMON_FILES, "rdmaregd",
 		     "%" PRIu64 " descriptors of process %" PRIu32, p->files, p->pid);
@@ -168,10 +184,10 @@ static void judge_watches(const struct doctor_facts *t, struct doctor_findings *
 	if (!t->module || !t->root || t->silent || t->openers > t->n_keepers)
 		return;
 	if (t->ranges > regions || t->layouts > regions)
-		find(f, FOUND_WATCHES_LEFT, "module",
-		     "%" PRIu64 " of ranges and %" PRIu64 " of layouts, by %" PRIu64
-		     " processes, and there are %" PRIu64 " regions",
-		     t->ranges, t->layouts, t->openers, t->regions);
+		at_rest(t, find(f, FOUND_WATCHES_LEFT, "module",
+				"%" PRIu64 " of ranges and %" PRIu64 " of layouts, by %" PRIu64
+				" processes, and there are %" PRIu64 " regions",
+				t->ranges, t->layouts, t->openers, t->regions));
 }
 
 /* What the keepers of a tenant have together; not driven if that is not known of one of them. */
@@ -216,21 +232,22 @@ static void judge_tenants(const struct doctor_facts *t, struct doctor_findings *
 		if (!sum.driven)
 			continue;
 		if (sum.regions != of->regions || sum.bytes != of->bytes)
-			find(f, FOUND_DISAGREE, subject,
-			     "%" PRIu64 " regions with %" PRIu64
-			     " bytes are listed, and its keepers "
-			     "have %" PRIu64 " with %" PRIu64,
-			     of->regions, of->bytes, sum.regions, sum.bytes);
+			at_rest(t, find(f, FOUND_DISAGREE, subject,
+					"%" PRIu64 " regions with %" PRIu64
+					" bytes are listed, and its keepers "
+					"have %" PRIu64 " with %" PRIu64,
+					of->regions, of->bytes, sum.regions, sum.bytes));
 		if (t->have_locks && sum.leases < of->leased)
-			find(f, FOUND_LEASES_LACK, subject,
-			     "%" PRIu64 " regions with one, %" PRIu64 " leases in /proc/locks",
-			     of->leased, sum.leases);
+			at_rest(t, find(f, FOUND_LEASES_LACK, subject,
+					"%" PRIu64 " regions with one, %" PRIu64
+					" leases in /proc/locks",
+					of->leased, sum.leases));
 	}
 	if (!t->silent && (all.regions != t->regions || all.bytes != t->bytes))
-		find(f, FOUND_CHARGES, "charges",
-		     "%" PRIu64 " regions with %" PRIu64 " bytes are charged, and %" PRIu64
-		     " with %" PRIu64 " listed",
-		     t->regions, t->bytes, all.regions, all.bytes);
+		at_rest(t, find(f, FOUND_CHARGES, "charges",
+				"%" PRIu64 " regions with %" PRIu64
+				" bytes are charged, and %" PRIu64 " with %" PRIu64 " listed",
+				t->regions, t->bytes, all.regions, all.bytes));
 }
 
 /*
@@ -238,25 +255,27 @@ static void judge_tenants(const struct doctor_facts *t, struct doctor_findings *
  * queue pair and a connection. Whoever is connecting or on its way out has these as well, so of
  * those more are found only where there are no regions.
  */
-static void judge_resources(const struct doctor_keeper *k, const char *subject,
-			    struct doctor_findings *f)
+static void judge_resources(const struct doctor_facts *t, const struct doctor_keeper *k,
+			    const char *subject, struct doctor_findings *f)
 {
 	const uint64_t *has = k->resources;
 
 	if (has[DOCTOR_PD] > k->regions)
-		find(f, FOUND_RESOURCES_LEFT, subject, "%" PRIu64 " %s for %" PRIu64 " regions",
-		     has[DOCTOR_PD], resource_names[DOCTOR_PD], k->regions);
+		at_rest(t, find(f, FOUND_RESOURCES_LEFT, subject,
+				"%" PRIu64 " %s for %" PRIu64 " regions", has[DOCTOR_PD],
+				resource_names[DOCTOR_PD], k->regions));
 	else if (!k->regions && (has[DOCTOR_MR] || has[DOCTOR_QP]))
-		find(f, FOUND_RESOURCES_LEFT, subject,
-		     "%" PRIu64 " %s and %" PRIu64 " %s, and no "
-		     "region",
-		     has[DOCTOR_MR], resource_names[DOCTOR_MR], has[DOCTOR_QP],
-		     resource_names[DOCTOR_QP]);
+		at_rest(t, find(f, FOUND_RESOURCES_LEFT, subject,
+				"%" PRIu64 " %s and %" PRIu64 " %s, and no "
+				"region",
+				has[DOCTOR_MR], resource_names[DOCTOR_MR], has[DOCTOR_QP],
+				resource_names[DOCTOR_QP]));
 	if (has[DOCTOR_MR] < k->regions)
-		find(f, FOUND_RESOURCES_LACK, subject, "%" PRIu64 " %s for %" PRIu64 " regions",
-		     has[DOCTOR_MR], resource_names[DOCTOR_MR], k->regions);
+		at_rest(t, find(f, FOUND_RESOURCES_LACK, subject,
+				"%" PRIu64 " %s for %" PRIu64 " regions", has[DOCTOR_MR],
+				resource_names[DOCTOR_MR], k->regions));
 	else if (k->regions && !has[DOCTOR_CM_ID])
-		find(f, FOUND_RESOURCES_LACK, subject, "nothing listens for peers");
+		at_rest(t, find(f, FOUND_RESOURCES_LACK, subject, "nothing listens for peers"));
 }
 
 static void judge_inside(const struct doctor_facts *t, const struct doctor_keeper *k,
@@ -265,12 +284,12 @@ static void judge_inside(const struct doctor_facts *t, const struct doctor_keepe
 	const struct doctor_process *p = &k->process;
 
 	if (p->mapped_bytes > k->bytes + k->regions * HUGE_PAGE)
-		find(f, FOUND_MAPPINGS_LEFT, subject,
-		     "%" PRIu64 " bytes are mapped, and its regions have %" PRIu64, p->mapped_bytes,
-		     k->bytes);
+		at_rest(t, find(f, FOUND_MAPPINGS_LEFT, subject,
+				"%" PRIu64 " bytes are mapped, and its regions have %" PRIu64,
+				p->mapped_bytes, k->bytes));
 	if (p->files > k->regions)
-		find(f, FOUND_FILES_LEFT, subject, "%" PRIu64 " files for %" PRIu64 " regions",
-		     p->files, k->regions);
+		at_rest(t, find(f, FOUND_FILES_LEFT, subject,
+				"%" PRIu64 " files for %" PRIu64 " regions", p->files, k->regions));
 	if (p->descriptors > p->descriptors_max / 4 * 3)
 		find(f, FOUND_DESCRIPTORS, subject, "%" PRIu64 " of %" PRIu64, p->descriptors,
 		     p->descriptors_max);
@@ -289,8 +308,8 @@ static void judge_keeper(const struct doctor_facts *t, const struct doctor_keepe
 
 	snprintf(subject, sizeof(subject), "keeper %s", k->name);
 	if (k->driven && k->regions && !has_tenant(t, k))
-		find(f, FOUND_DISAGREE, subject, "it has %" PRIu64 " regions, and none is listed",
-		     k->regions);
+		at_rest(t, find(f, FOUND_DISAGREE, subject,
+				"it has %" PRIu64 " regions, and none is listed", k->regions));
 	if (t->have_runtime && !(k->socket && k->record))
 		find(f, FOUND_UNRECORDED, subject, "no %s.%s", k->name,
 		     k->socket ? "record" : "sock");
@@ -303,18 +322,17 @@ static void judge_keeper(const struct doctor_facts *t, const struct doctor_keepe
 	if (p->state == 'T' || p->state == 't')
 		find(f, FOUND_STOPPED, subject, "process %" PRIu32 "%s", p->pid,
 		     p->state == 't' ? ", by a debugger" : "");
-	if (p->sleeping)
-		find(f, FOUND_SLEEPS, subject, "%" PRIu64 " threads of process %" PRIu32,
-		     p->sleeping, p->pid);
+	judge_sleepers(p, FOUND_SLEEPS, subject, f);
 	if (k->outside)
 		find(f, FOUND_OUTSIDE, subject, "process %" PRIu32 ", unit %s", p->pid, k->unit);
 	if (!k->driven)
 		return;
 	if (t->have_locks && k->leases > k->regions)
-		find(f, FOUND_LEASES_LEFT, subject, "%" PRIu64 " leases for %" PRIu64 " regions",
-		     k->leases, k->regions);
+		at_rest(t,
+			find(f, FOUND_LEASES_LEFT, subject,
+			     "%" PRIu64 " leases for %" PRIu64 " regions", k->leases, k->regions));
 	if (t->have_resources)
-		judge_resources(k, subject, f);
+		judge_resources(t, k, subject, f);
 	if (p->inside)
 		judge_inside(t, k, subject, f);
 }
@@ -419,7 +437,8 @@ void doctor_judge(const struct doctor_facts *facts, struct doctor_findings *ret)
 static bool has(const struct doctor_findings *f, const struct doctor_finding *it)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (f->all[i].kind == it->kind && !strcmp(f->all[i].subject, it->subject))
+		if (f->all[i].kind == it->kind && f->all[i].mark == it->mark &&
+		    !strcmp(f->all[i].subject, it->subject))
 			return true;
 	return f->others > 0; /* perhaps among those that were only counted */
 }

@@ -27,20 +27,39 @@ static char state_of(const char *folder, const char *task)
 	return end && end[1] == ' ' ? end[2] : 0;
 }
 
-static uint64_t count_sleeping(const char *pid)
+static uint64_t switches_of(const char *pid, const char *thread)
+{
+	FILE *f = look_open_file("/proc/%s/task/%.16s/status", pid, thread);
+	uint64_t one, switches = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &one) == 1)
+			switches = one;
+	if (f)
+		fclose(f);
+	return switches;
+}
+
+static void look_for_sleepers(struct doctor_process *p, const char *pid)
 {
 	DIR *d = look_open_folder("/proc/%s/task", pid);
 	struct dirent *entry;
 	char folder[64];
-	uint64_t n = 0;
 
 	snprintf(folder, sizeof(folder), "%s/task/", pid);
-	while (d && (entry = readdir(d)))
-		n += isdigit((unsigned char)*entry->d_name) &&
-		     state_of(folder, entry->d_name) == 'D';
+	while (d && p->n_sleepers < DOCTOR_SLEEPERS_MAX && (entry = readdir(d))) {
+		struct doctor_sleeper *s = &p->sleepers[p->n_sleepers];
+
+		if (!isdigit((unsigned char)*entry->d_name) ||
+		    state_of(folder, entry->d_name) != 'D')
+			continue;
+		s->thread = (uint32_t)strtoul(entry->d_name, NULL, 10);
+		s->switches = switches_of(pid, entry->d_name);
+		p->n_sleepers++;
+	}
 	if (d)
 		closedir(d);
-	return n;
 }
 
 static bool begins(const char *text, const char *with)
@@ -127,7 +146,7 @@ static void look_at_process(struct doctor_process *p)
 		return;
 	snprintf(pid, sizeof(pid), "%" PRIu32, p->pid);
 	p->state = state_of("", pid);
-	p->sleeping = count_sleeping(pid);
+	look_for_sleepers(p, pid);
 	p->inside = p->state && count_descriptors(p, pid);
 	if (!p->inside)
 		return;

@@ -23,13 +23,22 @@ enum doctor_resource {
 	_DOCTOR_RESOURCE_MAX,
 };
 
+#define DOCTOR_SLEEPERS_MAX 8
+
+/* A thread in a sleep that nothing interrupts. One that works sleeps again and again. */
+struct doctor_sleeper {
+	uint32_t thread;
+	uint64_t switches; /* how often it has gone to sleep so far */
+};
+
 /* A process, as /proc has it. */
 struct doctor_process {
-	uint32_t pid;	   /* 0: not known */
-	char state;	   /* 'R', 'S', 'T', ...; 0: there is none of this number */
-	uint64_t sleeping; /* threads in a sleep that nothing interrupts */
-	bool inside;	   /* what follows was looked at, which only root can */
-	uint64_t files;	   /* descriptors of files that are not its own: of users */
+	uint32_t pid; /* 0: not known */
+	char state;   /* 'R', 'S', 'T', ...; 0: there is none of this number */
+	struct doctor_sleeper sleepers[DOCTOR_SLEEPERS_MAX];
+	size_t n_sleepers;
+	bool inside;	/* what follows was looked at, which only root can */
+	uint64_t files; /* descriptors of files that are not its own: of users */
 	uint64_t descriptors, descriptors_max, locked_max;
 	uint64_t mapped_bytes; /* of such files */
 };
@@ -80,6 +89,7 @@ struct doctor_facts {
 	bool no_bus_policy;
 	const char *version, *own_version, *module_version;
 	uint64_t regions, bytes; /* that it has charged */
+	uint64_t newest;	 /* number of the newest region; another one: things come and go */
 	int64_t clock_step_usec; /* how far the clock was set since rdmaregd started */
 	struct doctor_process daemon;
 
@@ -127,7 +137,8 @@ void doctor_look(struct doctor_facts *t);
 void doctor_free(struct doctor_facts *t);
 
 /*
- * One more element, all zero, behind an array of the facts; doctor_unseen: a line of that list.
+ * One more element, all zero, behind an array of the facts, whose pointer @array points to;
+ * doctor_unseen: a line of that list.
  * There is always room: where there is no memory, one that is overwritten is given.
  */
 void *doctor_grow(void *array, size_t *n, size_t size);
@@ -187,7 +198,8 @@ extern const struct doctor_words doctor_words[_FOUND_MAX];
 
 struct doctor_finding {
 	enum doctor_kind kind;
-	char subject[128]; /* what it is about: with the kind, the same in every look */
+	char subject[128]; /* what it is about: with the kind, the same in every look, as is */
+	uint64_t mark;	   /* what would have changed if it were only on its way; 0: nothing */
 	char what[256];	   /* in place of the kind's; "": that */
 	char detail[512];
 	char command[256]; /* likewise */

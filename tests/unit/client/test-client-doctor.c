@@ -104,13 +104,13 @@ static struct doctor_facts sound(void)
 	X(CLOCK, "clock", t->clock_step_usec = 11000000)                                       \
 	X(CHARGES, "charges", t->regions = 4)                                                  \
 	X(CHARGES, "charges", t->bytes += 1)                                                   \
-	X(DAEMON_SLEEPS, "rdmaregd", t->daemon.sleeping = 1)                                   \
+	X(DAEMON_SLEEPS, "rdmaregd", t->daemon.n_sleepers = 1)                                 \
 	X(DAEMON_FILES, "rdmaregd", t->daemon.files = 1)                                       \
 	X(DAEMON_DESCRIPTORS, "rdmaregd", t->daemon.descriptors = 400000)                      \
 	X(GONE, "keeper 1000-default-1", k->process.state = 0)                                 \
 	X(GONE, "keeper 1000-default-1", k->process.state = 'Z')                               \
 	X(STOPPED, "keeper 1000-default-1", k->process.state = 'T')                            \
-	X(SLEEPS, "keeper 1000-default-1", k->process.sleeping = 2)                            \
+	X(SLEEPS, "keeper 1000-default-1", k->process.n_sleepers = 1)                          \
 	X(OUTSIDE, "keeper 1000-default-1", k->outside = true)                                 \
 	X(UNRECORDED, "keeper 1000-default-1", k->record = false)                              \
 	X(UNRECORDED, "keeper 1000-default-1", k->socket = false)                              \
@@ -256,6 +256,27 @@ static void test_looks(void)
 	assert(!found.n && !found.others);
 }
 
+/* Whoever works is seen with more than it has, or asleep, in each look; but not with the same. */
+static void test_at_work(void)
+{
+	struct doctor_facts t = sound();
+
+	keepers[0].resources[DOCTOR_PD] = 4;
+	keepers[0].process.sleepers[0] = (struct doctor_sleeper){ 4711, 17 };
+	keepers[0].process.n_sleepers = 1;
+	doctor_judge(&t, &found);
+	assert(found.n == 2);
+	doctor_judge(&t, &again);
+	doctor_confirm(&found, &again);
+	assert(found.n == 2);
+	t.newest++;
+	keepers[0].process.sleepers[0].switches++;
+	doctor_judge(&t, &again);
+	assert(again.n == 2);
+	doctor_confirm(&found, &again);
+	assert(!found.n);
+}
+
 /* More than there is room for are counted, and stay so if they are there again. */
 static void test_many(void)
 {
@@ -288,6 +309,7 @@ int main(void)
 	test_others_watches();
 	test_estranged();
 	test_looks();
+	test_at_work();
 	test_many();
 	for (size_t i = 0; i < _FOUND_MAX; i++) {
 		if (!reached[i])
