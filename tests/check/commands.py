@@ -38,7 +38,8 @@ ELSEWHERE = [
     ("docs/screens.md", r"", SCREENS),
     ("docs/slurm.md", r"", "it takes a cluster: 95-slurm submits such jobs, and ./run slurm documents runs those of this page"),
     ("docs/troubleshooting.md", r"(?:journalctl|systemctl|rdma) ", "lab"),
-    ("docs/troubleshooting.md", r"rdmaregctl (?:selftest|doctor)\b", "lab"),
+    ("docs/troubleshooting.md", r"rdmaregctl doctor\b", "it tells what is wrong with the machine it is called on; the test bus-doctor plays one"),
+    ("docs/troubleshooting.md", r"rdmaregctl selftest\b", "lab"),
 ]
 BOTH = ["docs/schedulers.md"]
 KINDS = ("console", "sh", "c", "python", "ini", "text")
