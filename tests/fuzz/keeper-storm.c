@@ -163,6 +163,25 @@ static void send_simple(enum keeper_type type, uint64_t region, unsigned int how
 	send_request(&m, -1);
 }
 
+/* Somebody wants a range, has had it, or wants what peers wrote on storage. */
+static void send_demand(enum keeper_type type, uint64_t region, unsigned int how)
+{
+	static uint64_t number;
+	struct keeper_message m = {
+		.type = type,
+		.region = region,
+		.demand = { .offset = how % FILE_PAGES * PAGE / 2,
+			    .length = 1 + how % (3 * PAGE),
+			    .grace_usec = how & 1 ? 1000 : 5 * USEC_PER_SEC,
+			    .limit_usec = how & 2 ? 3000 : 0,
+			    .cause = how % _REVOCATION_CAUSE_MAX,
+			    .pid = how & 4 ? (uint32_t)getpid() : 0 },
+	};
+
+	m.demand.demand = type == KEEPER_DEMAND ? ++number : 1 + how % (number + 1);
+	send_request(&m, -1);
+}
+
 /* Each byte of it is anything, but for those without which it would not be looked at. */
 static void send_garbage(uint64_t region, unsigned int how)
 {
@@ -215,8 +234,14 @@ static void happen(uint8_t what)
 	unsigned int how = (unsigned int)rand();
 
 	switch (what >> 2) {
-	case 0 ... 9:
+	case 0 ... 6:
 		send_register(region, how);
+		break;
+	case 7 ... 8:
+		send_demand(KEEPER_DEMAND, region, how);
+		break;
+	case 9:
+		send_demand(KEEPER_OVER, region, how);
 		break;
 	case 10 ... 13:
 		send_simple(KEEPER_RELEASE, region, how);
@@ -282,6 +307,9 @@ static void happen(uint8_t what)
 		break;
 	case 61:
 		send_garbage(region, how);
+		break;
+	case 62:
+		send_demand(KEEPER_SYNC, region, how);
 		break;
 	default:
 		turn();

@@ -143,8 +143,9 @@ int kregion_demand(struct kregion *r, const struct operation *op, const struct k
 {
 	if (d->demand & OWN)
 		return fail(why, -EINVAL, "Demand numbers from 2^63 on are the keeper's own");
-	if (r->phase == KREGION_REGISTERING)
-		return fail(why, -EBUSY, "The region is being registered");
+	/* one that is released before it was mapped has nothing that anybody could want */
+	if (r->phase == KREGION_REGISTERING || !r->mapping)
+		return fail(why, -EBUSY, "The region is being registered or released");
 	return take(r, op, d, why);
 }
 
