@@ -107,7 +107,9 @@ def lines_of(lcov):
     for line in lcov.splitlines():
         kind, _, rest = line.partition(":")
         if kind == "SF":
-            lines, branches = result.setdefault(os.path.relpath(os.path.join(TOP, rest), TOP), ({}, {}))
+            # the compiler was told to name no place of this machine (-ffile-prefix-map): what it calls the build is the tree here
+            name = os.path.relpath(os.path.join(TOP, rest), TOP).removeprefix(f"build/{COVERAGE.name}/")
+            lines, branches = result.setdefault(name, ({}, {}))
         elif kind == "DA":
             number, count = rest.split(",")[:2]
             lines[int(number)] = int(count)
