@@ -77,7 +77,7 @@ static const char *received(void *userdata, const struct keeper_message *m, int 
 	case KEEPER_FENCED:
 	case KEEPER_GIVEN_BACK:
 	case KEEPER_SETTLED:
-		assert(m->revocation.cause < _REVOCATION_CAUSE_MAX &&
+		assert(m->revocation.revocation && m->revocation.cause < _REVOCATION_CAUSE_MAX &&
 		       m->revocation.outcome < _REVOCATION_OUTCOME_MAX);
 		assert(m->revocation.offset + m->revocation.length <= INT64_MAX);
 		break;

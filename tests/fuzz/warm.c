@@ -6,7 +6,8 @@
  *
  * At most one chunk is out, each is inside the file and no longer than a chunk may be, and for
  * writing only if the region and its mode allow it. Each request ends exactly once. What was
- * reclaimed does not come back by itself, and what waits is all handed out in the end.
+ * reclaimed does not come back by itself, and what waits is all handed out in the end. What is brought
+ * back unasked in a second is no more than two seconds' share.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -21,8 +22,9 @@
 
 static struct warm w;
 static uint64_t now, limit, next_operation;
-static bool waiting[256];    /* by operation number, modulo */
-static bool written[BLOCKS]; /* since pages of it were reclaimed */
+static uint64_t second, rewarmed; /* since then, bytes */
+static bool waiting[256];	  /* by operation number, modulo */
+static bool written[BLOCKS];	  /* since pages of it were reclaimed */
 static unsigned int n_waiting;
 
 static void take_finished(void)
@@ -72,8 +74,15 @@ static bool next_chunk(uint64_t *ret_wait)
 		       (w.blocks.mode == WARM_WRITE || w.blocks.mode == WARM_ADAPTIVE));
 	if (w.out != WARM_REQUEST)
 		assert(!w.short_of_memory && w.blocks.mode != WARM_OFF);
-	if (w.out == WARM_REWARM)
+	if (w.out == WARM_REWARM) {
 		assert(written[c.offset / WARM_BLOCK_BYTES]);
+		if (now - second > 1000000) {
+			second = now;
+			rewarmed = 0;
+		}
+		rewarmed += c.length;
+		assert(rewarmed <= 2 * w.bytes_per_sec + WARM_CHUNK_BYTES);
+	}
 	take_finished();
 	return true;
 }
@@ -182,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(waiting, 0, sizeof(waiting));
 	memset(written, 0, sizeof(written));
 	n_waiting = 0;
-	next_operation = 0;
+	next_operation = second = rewarmed = 0;
 	now = 1000000;
 	limit = LENGTH;
 	assert(warm_blocks_init(&blocks, (enum warm_mode)(how % _WARM_MODE_MAX), how & 0x80,
