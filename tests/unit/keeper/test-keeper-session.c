@@ -503,6 +503,26 @@ static void test_deaf_daemon(void)
 	turn();
 }
 
+/* What one that does not read has missed is not for the next one, which hears what is its own. */
+static void test_after_deaf_daemon(void)
+{
+	struct keeper_message m = { .type = KEEPER_GONE, .region = 1 };
+	int deaf = join_and_greet(), fd;
+
+	for (int i = 0; i < 2000; i++)
+		session_tell(session, &m);
+	turn();
+	assert(!session_is_flushed(session));
+	fd = join_and_greet();
+	m.region = 7;
+	session_tell(session, &m);
+	assert(next(fd, &m) && m.type == KEEPER_GONE && m.region == 7);
+	assert(!next(fd, &m) && session_is_flushed(session));
+	close(deaf);
+	close(fd);
+	turn();
+}
+
 /* What is said in one turn of the loop leaves together at its end, or at once if that is wanted. */
 static void test_said_together(void)
 {
@@ -624,6 +644,7 @@ int main(void)
 	test_stale_answer();
 	test_said_together();
 	test_deaf_daemon();
+	test_after_deaf_daemon();
 	test_deaf_and_asking();
 	test_descriptor_is_kept();
 	test_no_descriptor_left();
