@@ -35,3 +35,6 @@ compile_fuzz() {
 		-Dc_args='-fprofile-instr-generate -fcoverage-mapping' -Dc_link_args=-fprofile-instr-generate
 	step "compile build/fuzz-coverage" fuzz-coverage-compile ninja -C "$build/fuzz-coverage" fuzz-replays
 }
+
+# With gcov: what the tests reach is counted as they run.
+compile_coverage() { compile coverage -Dtests=true -Db_coverage=true -Db_lundef=false --buildtype=debug; }
