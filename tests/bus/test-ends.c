@@ -114,22 +114,23 @@ static uint64_t end_lost(void)
 	return id;
 }
 
-/* It is to be made anew in another keeper, and nothing is left of its file. */
+/* It is to be made anew in another keeper, and its file may no longer be mapped for writing. */
 static uint64_t end_given_up(void)
 {
 	sd_bus_message *m = new_manager_call(admin, "ReplaceKeeper");
-	int empty = make_memfd(PAGE);
+	int fd = memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct reply region, r;
 	char keeper[48];
 
-	check(register_region(admin, empty, 0, 0, "rw", &region, 3, "session", "s", "empty",
+	check(fd >= 0 && ftruncate(fd, PAGE) == 0);
+	check(register_region(admin, fd, 0, 0, "rw", &region, 3, "session", "s", "sealed",
 			      "detached", "b", 1, "grace_usec", "t", UINT64_C(0)));
-	check(ftruncate(empty, 0) == 0);
-	snprintf(keeper, sizeof(keeper), "%u-empty-1", geteuid());
+	check(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0);
+	snprintf(keeper, sizeof(keeper), "%u-sealed-1", geteuid());
 	check(sd_bus_message_append(m, "s", keeper) >= 0);
 	add_options(m, 0);
 	check(!finish_call(admin, m, &r));
-	close(empty);
+	close(fd);
 	return region.id;
 }
 
