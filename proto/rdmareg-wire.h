@@ -7,6 +7,9 @@
  *     rdmareg://HOST:PORT/REGION?TOKEN          TOKEN: 32 lower-case hexadecimal digits; an IPv6
  *     rdmareg://HOST:PORT,HOST:PORT/REGION?TOKEN        HOST stands in brackets
  *
+ * Regions of the same bytes on several devices have a ticket each. A list of them is a line with one
+ * blank between two tickets, up to WIRE_TICKETS_MAX; what is done with it is the peer's affair.
+ *
  * It connects to HOST:PORT with RDMA CM (RDMA_PS_TCP) and presents the token in the private data of
  * the request. If there are several (up to 8, as far as the line has room), it takes the first that
  * it reaches: all are the same keeper's, and so is the region's key. A librdmareg that knows only the
@@ -34,6 +37,7 @@
 #define WIRE_TICKET_SCHEME "rdmareg://"
 #define WIRE_TICKET_MAX 160 /* bytes, with the terminating zero */
 #define WIRE_TOKEN_BYTES 16
+#define WIRE_TICKETS_MAX 4
 /* of that for HOST:PORT and commas, whatever the region's number */
 #define WIRE_TICKET_HOSTS_MAX                                                    \
 	(WIRE_TICKET_MAX - sizeof(WIRE_TICKET_SCHEME "/18446744073709551615?") - \
@@ -118,7 +122,14 @@ struct wire_accept {
 		 * the rest zero
 		 */
 		[24];
+	/*
+	 * a number that regions of the same bytes of one file of a machine have, whatever their
+	 * device; 0: not known, or from an older keeper. A peer that was given several tickets sees
+	 * by it that they do not belong together
+	 */
+	uint64_t bytes;
 };
+#define WIRE_ACCEPT_MIN 96 /* bytes, without what was added at its end */
 
 enum wire_refusal {
 	WIRE_REFUSED_MALFORMED = 1, /* the request is not one of this protocol or version */
@@ -233,7 +244,7 @@ struct wire_message {
 };
 
 _Static_assert(sizeof(struct wire_connect) == 56, "RDMA CM carries 56 bytes");
-_Static_assert(sizeof(struct wire_accept) == 96, "layout; RDMA CM carries 196");
+_Static_assert(sizeof(struct wire_accept) == 104, "layout; RDMA CM carries 196");
 _Static_assert(sizeof(struct wire_reject) == 112, "layout; RDMA CM carries 148");
 _Static_assert(sizeof(struct wire_message) == 64, "layout");
 

@@ -41,7 +41,7 @@ bool session_stopped(const struct session *s)
 	return stopped;
 }
 
-static void print_event(const struct rdmareg_peer_event *e)
+static void print_event(const struct rdmareg_peer_event *e, bool several)
 {
 	static const char *const names[] = {
 		[RDMAREG_PEER_EVENT_ASKED] = "asked",
@@ -55,6 +55,8 @@ static void print_event(const struct rdmareg_peer_event *e)
 	json_object *o = json_object_new_object();
 
 	json_object_object_add(o, "event", json_object_new_string(names[e->type]));
+	if (several)
+		json_object_object_add(o, "rail", json_object_new_int((int)e->rail));
 	model_add_times(o, e->seen_usec);
 	if (e->type == RDMAREG_PEER_EVENT_ASKED || e->type == RDMAREG_PEER_EVENT_ACKNOWLEDGED)
 		json_object_object_add(o, "revocation", model_revocation(&e->revocation));
@@ -106,10 +108,10 @@ static void on_event(const struct rdmareg_peer_event *e, void *userdata)
 		s->settled++;
 	if (e->type == RDMAREG_PEER_EVENT_BYPASSED && !s->bypasses++)
 		tell_bypass(s);
-	if (e->type == RDMAREG_PEER_EVENT_DISCONNECTED)
-		s->connected = false;
+	if (e->type == RDMAREG_PEER_EVENT_DISCONNECTED && s->n_rails)
+		s->connected = --s->n_rails != 0;
 	if (s->timeline)
-		print_event(e);
+		print_event(e, s->several);
 }
 
 /* The first line of a stream, without its end; malformed tickets are the library's to refuse. */
@@ -128,6 +130,18 @@ static int read_ticket(const char *where, char *ticket, size_t bytes)
 	if (f != stdin)
 		fclose(f);
 	return status;
+}
+
+/* With --first those that come after one count as there, until they are tried. */
+static void count_rails(struct session *s, const char *tickets, bool first_only)
+{
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
+
+	s->several = strchr(tickets, ' ');
+	s->n_rails = (unsigned int)rdmareg_rails_get_info(s->rails, RDMAREG_ALL_RAILS, &info);
+	for (; first_only && *tickets; tickets++)
+		s->n_rails += *tickets == ' ';
+	s->connected = true;
 }
 
 static void catch_signals(void)
@@ -169,7 +183,7 @@ static void tell_path(const struct session *s)
 {
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
 
-	rdmareg_peer_get_info(s->peer, &info);
+	rdmareg_rails_get_info(s->rails, RDMAREG_ALL_RAILS, &info);
 	if (has_left(&info))
 		ctl_error(EXIT_OK,
 			  "the file of the region was %s there; what is reached is still that file",
@@ -190,7 +204,11 @@ int session_begin(struct session *s, const struct ctl *ctl, const struct session
 		.on_event = on_event,
 		.userdata = s,
 	};
-	char line[512];
+	const struct rdmareg_rails_options ro = { .size = sizeof(ro),
+						  .peer = &po,
+						  .stripe_bytes = o->stripe_bytes,
+						  .first_only = o->first_only };
+	char line[1024];
 	int r;
 
 	*s = (struct session){ .ctl = ctl,
@@ -208,11 +226,11 @@ int session_begin(struct session *s, const struct ctl *ctl, const struct session
 		ticket = line;
 	}
 	catch_signals();
-	r = rdmareg_peer_connect(ticket, access, &po, &s->peer);
+	r = rdmareg_rails_connect(ticket, access, &ro, &s->rails);
 	if (r < 0)
 		return r == -EINVAL ? ctl_error(EXIT_USAGE, "%s", rdmareg_last_error())
 				    : ctl_failed(r);
-	s->connected = true;
+	count_rails(s, ticket, o->first_only);
 	tell_path(s);
 	s->started_usec = now_usec();
 	return EXIT_OK;
@@ -222,7 +240,7 @@ int session_check_range(struct session *s, const char *verb, uint64_t offset, ui
 {
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
 
-	rdmareg_peer_get_info(s->peer, &info);
+	rdmareg_rails_get_info(s->rails, RDMAREG_ALL_RAILS, &info);
 	if (offset < info.length && length <= info.length - offset)
 		return EXIT_OK;
 	if (length)
@@ -238,7 +256,7 @@ int session_check_range(struct session *s, const char *verb, uint64_t offset, ui
 
 void session_wait(struct session *s)
 {
-	struct pollfd fd = { .fd = rdmareg_peer_get_fd(s->peer), .events = POLLIN };
+	struct pollfd fd = { .fd = rdmareg_rails_get_fd(s->rails), .events = POLLIN };
 	struct timespec longest = { .tv_sec = 60 };
 	sigset_t block, before;
 
@@ -254,7 +272,7 @@ void session_wait(struct session *s)
 	if (!stopped)
 		ppoll(&fd, 1, &longest, &before);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	rdmareg_peer_dispatch(s->peer);
+	rdmareg_rails_dispatch(s->rails);
 }
 
 void session_progress(struct session *s, uint64_t done, uint64_t total)
@@ -285,7 +303,7 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed,
 	char a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
 
-	rdmareg_peer_get_info(s->peer, &info);
+	rdmareg_rails_get_info(s->rails, RDMAREG_ALL_RAILS, &info);
 	if (s->shown_usec)
 		fputs("\r\033[K", stderr);
 	if (s->ctl->json || s->timeline) {
@@ -334,8 +352,8 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed,
 
 void session_end(struct session *s, const char *verb, int status)
 {
-	if (!s->peer)
+	if (!s->rails)
 		return;
 	print_summary(s, verb, now_usec() - s->started_usec, status);
-	s->peer = rdmareg_peer_close(s->peer);
+	s->rails = rdmareg_rails_close(s->rails);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * session.h - one connection of put or get: the ticket read, events counted and printed, the end
- * summed up.
+ * session.h - the connection of put or get, or one for each ticket of a list: the ticket read, events
+ * counted and printed, the end summed up.
  */
 #ifndef RDMAREGCTL_SESSION_H
 #define RDMAREGCTL_SESSION_H
@@ -17,6 +17,8 @@ struct session_options {
 	const char *source;
 	uint64_t timeout_usec; /* to connect */
 	uint64_t settle_usec;
+	uint64_t stripe_bytes;
+	bool first_only;
 	bool timeline;
 	bool ignore_revocations;
 };
@@ -28,12 +30,18 @@ struct session_options {
 		  "how long to try to connect (10s)" },                                   \
 		{ "settle-timeout", ARG_TIME, offsetof(type, member.settle_usec), "TIME", \
 		  "how long to wait for a revocation to settle (2min)" },                 \
+		{ "stripe", ARG_SIZE, offsetof(type, member.stripe_bytes), "SIZE",        \
+		  "of several tickets: bytes over one rail at a time (128K)" },           \
+		{ "first", ARG_FLAG, offsetof(type, member.first_only), NULL,             \
+		  "of several tickets: use the first that works" },                       \
 		{ "timeline", ARG_FLAG, offsetof(type, member.timeline), NULL,            \
 		  "print events as JSON lines, as they happen" }
 
 struct session {
 	const struct ctl *ctl;
-	struct rdmareg_peer *peer;
+	struct rdmareg_rails *rails;
+	unsigned int n_rails; /* that are connected */
+	bool several;
 	bool timeline;
 	bool writes;
 	FILE *people;	       /* where text for people goes: stderr when stdout carries data */
@@ -47,7 +55,7 @@ struct session {
 
 /*
  * session_begin - connect
- * @ticket: the ticket, "-" for a line of stdin, or "@FILE" for the first line of a file: what is on
+ * @ticket: the ticket, or a list of them with one blank between two; "-" for a line of stdin, or "@FILE" for the first line of a file: what is on
  * 	a command line is seen by everybody here
  * @data_on_stdout: keep stdout clean 0, or an exit status with the message printed. session_end()
  * 	is needed in either case.

@@ -53,7 +53,7 @@ static int find_length(struct session *s, const struct options *o, uint64_t *ret
 	r = session_check_range(s, "read", o->offset, o->length);
 	if (r)
 		return r;
-	rdmareg_peer_get_info(s->peer, &info);
+	rdmareg_rails_get_info(s->rails, RDMAREG_ALL_RAILS, &info);
 	room = info.valid_length > o->offset ? info.valid_length - o->offset : 0;
 	*ret = o->length ? o->length : room;
 	/*
@@ -92,9 +92,9 @@ static int read_all(struct session *s, const struct options *o, uint64_t length,
 		int r;
 
 		if (!session_stopped(s))
-			n = rdmareg_peer_read(s->peer, chunk,
-					      left < SESSION_CHUNK ? left : SESSION_CHUNK,
-					      o->offset + s->bytes);
+			n = rdmareg_rails_read(s->rails, chunk,
+					       left < SESSION_CHUNK ? left : SESSION_CHUNK,
+					       o->offset + s->bytes);
 		if (n == -EINTR)
 			return incomplete(s, length, fd, name, NULL);
 		if (n < 0)

@@ -103,7 +103,7 @@ static bool session_is_revoked(struct session *s)
 {
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
 
-	rdmareg_peer_get_info(s->peer, &info);
+	rdmareg_rails_get_info(s->rails, RDMAREG_ALL_RAILS, &info);
 	return info.revocation.id != 0;
 }
 
@@ -111,7 +111,7 @@ static uint64_t room(struct session *s, uint64_t offset)
 {
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
 
-	rdmareg_peer_get_info(s->peer, &info);
+	rdmareg_rails_get_info(s->rails, RDMAREG_ALL_RAILS, &info);
 	return info.valid_length > offset ? info.valid_length - offset : 0;
 }
 
@@ -119,7 +119,7 @@ static int incomplete(struct session *s, int error, uint64_t done, uint64_t offs
 {
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
 
-	rdmareg_peer_get_info(s->peer, &info);
+	rdmareg_rails_get_info(s->rails, RDMAREG_ALL_RAILS, &info);
 	if (error == -ERANGE)
 		return ctl_error(EXIT_FAILED,
 				 "wrote %" PRIu64
@@ -147,8 +147,8 @@ static int write_chunk(struct session *s, const struct options *o, const uint8_t
 		/* No room is fine, no connection is not: the write says why. */
 		if (!fits && s->connected)
 			return EXIT_OK;
-		n = rdmareg_peer_write(s->peer, chunk + written, fits < left ? fits : left,
-				       o->offset + at + written);
+		n = rdmareg_rails_write(s->rails, chunk + written, fits < left ? fits : left,
+					o->offset + at + written);
 		if (n == -ERANGE && o->clip)
 			continue; /* became shorter while we looked */
 		if (n <= 0)
@@ -210,7 +210,7 @@ static int write_passes(struct session *s, const struct options *o, struct sourc
 	if (r || !s->bytes || !room(s, o->offset) || o->session.ignore_revocations ||
 	    session_stopped(s))
 		return r;
-	r = rdmareg_peer_flush(s->peer, o->offset);
+	r = rdmareg_rails_flush(s->rails, o->offset);
 	return r < 0 ? incomplete(s, r, s->bytes, o->offset) : EXIT_OK;
 }
 
@@ -221,7 +221,7 @@ static int write_passes(struct session *s, const struct options *o, struct sourc
 static int persist(struct session *s, const struct options *o)
 {
 	uint64_t length = room(s, o->offset);
-	int r = length ? rdmareg_peer_persist(s->peer, o->offset, length) : 0;
+	int r = length ? rdmareg_rails_persist(s->rails, o->offset, length) : 0;
 
 	if (r < 0)
 		return ctl_error(EXIT_FAILED, "wrote %" PRIu64 " bytes, which are not durable: %s",

@@ -20,7 +20,7 @@
 
 struct options {
 	uint64_t offset, length, grace_usec;
-	const char *session, *name, *user;
+	const char *session, *name, *user, *rails;
 	enum rdmareg_access access;
 	enum rdmareg_policy policy;
 	enum rdmareg_arbitrate arbitration;
@@ -47,6 +47,8 @@ static const struct option_spec specs[] = {
 	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket as well" },
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME",
 	  "tenant session (default)" },
+	{ "rails", ARG_TEXT, offsetof(struct options, rails), "NAME,...",
+	  "register it in each of these sessions, with one list of tickets" },
 	{ "uid", ARG_TEXT, offsetof(struct options, user), "USER",
 	  "open the file and register it as this user (root)" },
 	{ "name", ARG_TEXT, offsetof(struct options, name), "NAME",
@@ -213,6 +215,95 @@ static int register_many(struct ctl *ctl, const struct options *o, char **paths,
 	return r < 0 && o->atomic ? status : print_many(ctl, o, paths, n, regions, errors, status);
 }
 
+/* The sessions of --rails, in @names, which is cut up for it. 0: there is none, or too many. */
+static size_t read_rails(char *names, const char *ret[static RDMAREG_RAILS_MAX])
+{
+	size_t n = 0;
+	char *rest;
+
+	for (char *at = strtok_r(names, ",", &rest); at; at = strtok_r(NULL, ",", &rest)) {
+		if (n == RDMAREG_RAILS_MAX)
+			return 0;
+		ret[n++] = at;
+	}
+	return n;
+}
+
+static void release_rails(struct rdmareg_region **regions, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rdmareg_release(regions[i]) < 0)
+			ctl_failed(-EIO);
+}
+
+static int print_rails(struct ctl *ctl, struct rdmareg_region **regions, size_t n,
+		       const char *tickets)
+{
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	json_object *all = json_object_new_array(), *o = json_object_new_object();
+
+	for (size_t i = 0; i < n; i++) {
+		rdmareg_region_get_info(regions[i], &info);
+		if (ctl->json)
+			json_object_array_add(all, model_region(&info));
+		else
+			print(ctl, regions[i], NULL);
+	}
+	json_object_object_add(o, "regions", all);
+	if (tickets)
+		json_object_object_add(o, "ticket", json_object_new_string(tickets));
+	if (ctl->json)
+		ctl_print_json(json_object_get(o));
+	else if (tickets)
+		printf("ticket      %s\n", tickets);
+	json_object_put(o);
+	return EXIT_OK;
+}
+
+/* One file once for each device, all or none. */
+static int register_rails(struct ctl *ctl, const struct options *o, const char *path,
+			  const struct rdmareg_register_options *ro, enum rdmareg_access access)
+{
+	struct rdmareg_register_request requests[RDMAREG_RAILS_MAX] = { 0 };
+	struct rdmareg_register_options each[RDMAREG_RAILS_MAX];
+	struct rdmareg_region *regions[RDMAREG_RAILS_MAX];
+	_cleanup_(text_cleanup) char *names = strdup(o->rails), *tickets = NULL;
+	const char *sessions[RDMAREG_RAILS_MAX];
+	size_t n = names ? read_rails(names, sessions) : 0;
+	int fd, r;
+
+	if (!n)
+		return ctl_error(EXIT_USAGE,
+				 "register: --rails takes 1 to %d sessions, with "
+				 "commas between them",
+				 RDMAREG_RAILS_MAX);
+	r = open_file(path, access == RDMAREG_ACCESS_READ_WRITE, ro, &fd);
+	if (r)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		each[i] = *ro;
+		each[i].session = sessions[i];
+		each[i].no_warm = o->no_warm;
+		requests[i] = (struct rdmareg_register_request){ fd, access, o->offset, o->length,
+								 &each[i] };
+	}
+	r = rdmareg_register_many(ctl->context, requests, n, 1, regions, NULL);
+	close(fd);
+	if (r < 0)
+		return ctl_failed(r);
+	if (o->export)
+		r = rdmareg_export_rails(regions, n, NULL, &tickets);
+	if (r < 0)
+		r = ctl_failed(r);
+	if (r)
+		release_rails(regions, n);
+	else
+		print_rails(ctl, regions, n, tickets);
+	for (size_t i = 0; i < n; i++)
+		rdmareg_region_free(regions[i]);
+	return r;
+}
+
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
@@ -235,6 +326,10 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 				 "register: --name %s: two regions cannot have one name: register "
 				 "the files one by one",
 				 o->name);
+	if (o->rails && (n > 1 || o->session))
+		return ctl_error(EXIT_USAGE,
+				 "register: --rails takes one file, and the sessions itself: no "
+				 "--session beside it");
 	if (o->standing && !o->name)
 		return ctl_error(EXIT_USAGE,
 				 "register: --standing takes a --name: after a reboot the region "
@@ -256,6 +351,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	}
 	if (o->policy == RDMAREG_POLICY_HOLD || o->user)
 		agent_begin();
+	if (o->rails)
+		return register_rails(ctl, o, arguments[0], &ro, access);
 	return n > 1 ? register_many(ctl, o, arguments, n, &ro, access)
 		     : register_one(ctl, o, arguments[0], &ro, access);
 }

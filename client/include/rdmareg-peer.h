@@ -60,7 +60,7 @@ struct rdmareg_peer_event {
 	uint64_t valid_length;
 	uint64_t seen_usec;		    /* CLOCK_BOOTTIME, when the library saw or did it */
 	enum rdmareg_path_state path_state; /* PATH_CHANGED */
-	uint32_t reserved;
+	uint32_t rail;	 /* of rdmareg_rails_connect(): whose, from 0 in the order of the tickets */
 	uint64_t offset; /* BYPASSED: bytes from the start of the region */
 	uint64_t length;
 };
@@ -109,7 +109,10 @@ struct rdmareg_peer_options {
  * that, if HOST is a name, for as long as the resolver takes (resolv.conf(5)).
  * @ticket: as rdmareg_export() gave it: rdmareg://HOST:PORT/REGION?TOKEN, or with several HOST:PORT,
  * all numeric, and commas between them. They are tried in this order, each with its part of the
- * time that is left, until one is reached; what the keeper then answers is the answer.
+ * time that is left, until one is reached; what the keeper then answers is the answer. Or a list of
+ * up to four tickets with one blank between two of them, of the same bytes on several devices
+ * (rdmareg_export_rails()): they are tried in this order until one lets this peer in, each with its
+ * part of the time, and the failure is that of the last. rdmareg-rails.h is for using all of them.
  * @access: what is wanted: READ, or READ_WRITE. At most what the ticket allows.
  * @ret: closed with rdmareg_peer_close().
  *

@@ -16,6 +16,7 @@
  *   rdmareg-import.h  use a region on the same machine through the adapter (mlx5)
  *   rdmareg-launch.h  for root's programs that act for users: open a file with a user's rights
  *   rdmareg-peer.h    reach a region from another machine
+ *   rdmareg-rails.h   the same over several RDMA devices of that machine
  *
  * The library has two halves that know nothing of each other:
  *
@@ -114,6 +115,8 @@ const char *rdmareg_last_error_name(void);
 #include "rdmareg-operate.h"
 
 #include "rdmareg-peer.h"
+
+#include "rdmareg-rails.h"
 
 #include "rdmareg-standing.h"
 

@@ -110,13 +110,11 @@ int peer_arm(struct rdmareg_peer *p)
 	return 1;
 }
 
-int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec)
+int peers_sleep(struct rdmareg_peer *const *peers, size_t n, uint64_t deadline_usec)
 {
-	struct pollfd fds[] = {
-		{ .fd = p->channel->fd, .events = POLLIN },
-		{ .fd = p->completions->fd, .events = POLLIN },
-	};
 	uint64_t now = clock_usec(CLOCK_MONOTONIC), left;
+	struct pollfd fds[2 * WIRE_TICKETS_MAX];
+	nfds_t n_fds = 0;
 	int r;
 
 	if (now >= deadline_usec)
@@ -125,15 +123,36 @@ int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec)
 	 * Between the last look and the arming something may have come: look once more before
 	 * sleeping.
 	 */
-	if (p->more || peer_arm(p))
-		return 0;
+	for (size_t i = 0; i < n; i++) {
+		struct rdmareg_peer *p = peers[i];
+
+		if (!p || p->end.code)
+			continue;
+		if (p->more || peer_arm(p))
+			return 0;
+		fds[n_fds++] = (struct pollfd){ .fd = p->channel->fd, .events = POLLIN };
+		fds[n_fds++] = (struct pollfd){ .fd = p->completions->fd, .events = POLLIN };
+	}
 	left = (deadline_usec - now + 999) / 1000;
-	r = poll(fds, ARRAY_SIZE(fds), left > 60000 ? 60000 : (int)left);
+	r = poll(fds, n_fds, left > 60000 ? 60000 : (int)left);
 	if (r < 0)
-		return errno == EINTR ? -EINTR
-				      : peer_end(p, errno, "waiting for the adapter failed: %s",
-						 strerror(errno));
-	if (fds[1].revents)
-		p->armed = false;
+		return -errno;
+	n_fds = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!peers[i] || peers[i]->end.code)
+			continue;
+		if (fds[n_fds + 1].revents)
+			peers[i]->armed = false;
+		n_fds += 2;
+	}
 	return 0;
+}
+
+int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec)
+{
+	int r = peers_sleep(&p, 1, deadline_usec);
+
+	if (r == 0 || r == -ETIMEDOUT || r == -EINTR)
+		return r;
+	return peer_end(p, -r, "waiting for the adapter failed: %s", strerror(-r));
 }

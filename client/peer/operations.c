@@ -51,6 +51,8 @@ bool operations_in_flight(const struct rdmareg_peer *p, uint64_t *ret_offset, ui
 {
 	const struct transfer *t = p->transfer;
 
+	if (p->part)
+		return p->part->in_flight(p->part, ret_offset, ret_length, ret_write);
 	if (!t || t->flush || t->n_done == t->n_posted)
 		return false;
 	*ret_offset = t->offset + t->done;
@@ -63,10 +65,12 @@ void operations_complete(struct rdmareg_peer *p, uint32_t slot)
 {
 	struct transfer *t = p->transfer;
 
+	if (p->part) {
+		p->part->complete(p->part, slot);
+		return;
+	}
 	if (!t || t->n_done == t->n_posted || slot != t->n_done % t->depth) {
-		peer_end(
-			p, EIO,
-			"the adapter reported an operation that was not expected; see the kernel's log");
+		peer_end(p, EIO, UNEXPECTED_COMPLETION);
 		return;
 	}
 	if (t->opcode == IBV_WR_RDMA_READ && !t->direct && !t->flush) {
@@ -124,8 +128,7 @@ int operations_post(struct rdmareg_peer *p, struct transfer *t)
 		memcpy(local, t->memory + t->posted, bytes);
 	if (t->flush ? post_flush(p, wr.wr_id, t->flush, t->offset + t->posted, bytes)
 		     : ibv_post_send(p->id->qp, &wr, &bad)) {
-		peer_end(p, EIO,
-			 "this machine's adapter does not take an operation; see the kernel's log");
+		peer_end(p, EIO, REFUSED_OPERATION);
 		return peer_fail_ended(p);
 	}
 	t->bytes[slot] = bytes;

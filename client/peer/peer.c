@@ -19,6 +19,7 @@
 #include "util.h"
 #include "wire.h"
 
+#define CONNECT_USEC (10 * USEC_PER_SEC)
 #define OR_DEFAULT(value, fallback) ((value) ? (value) : (fallback))
 
 DEFINE_CLEANUP(struct rdmareg_peer, rdmareg_peer_close)
@@ -49,7 +50,7 @@ static int peer_new(const struct rdmareg_peer_options *o, struct rdmareg_peer **
 	p->epoll_fd = p->event_fd = -1;
 	p->options = *o;
 	p->options.source_address = NULL;
-	p->options.connect_timeout_usec = OR_DEFAULT(o->connect_timeout_usec, 10 * USEC_PER_SEC);
+	p->options.connect_timeout_usec = OR_DEFAULT(o->connect_timeout_usec, CONNECT_USEC);
 	p->options.io_timeout_usec = OR_DEFAULT(o->io_timeout_usec, 30 * USEC_PER_SEC);
 	p->options.settle_timeout_usec = OR_DEFAULT(o->settle_timeout_usec, 120 * USEC_PER_SEC);
 	p->options.buffer_bytes = OR_DEFAULT(o->buffer_bytes, 1u << 20);
@@ -185,62 +186,55 @@ static int connect_any(struct rdmareg_peer *p, const struct targets *targets,
 	return r;
 }
 
-_public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access access,
-				  const struct rdmareg_peer_options *options,
-				  struct rdmareg_peer **ret)
+int peer_check_options(const struct rdmareg_peer_options *o, enum rdmareg_access access)
 {
-	_cleanup_(rdmareg_peer_close_cleanup) struct rdmareg_peer *p = NULL;
-	struct targets targets = { 0 };
-	struct addrinfo *source = NULL;
-	struct rdmareg_peer_options o;
-	struct wire_connect request;
-	struct ticket ticket;
-	int r;
-
-	NEED(ticket_text);
-	NEED(ret);
-	r = struct_in(&o, sizeof(o), options);
-	if (r < 0)
-		return r;
 	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
 		return fail(EINVAL, "connecting: the access is neither read nor read-write");
-	if ((unsigned int)o.on_revocation > RDMAREG_ON_REVOCATION_IGNORE)
-		return fail(EINVAL, "connecting: invalid on_revocation %d", (int)o.on_revocation);
-	if (o.retries > 6 || o.rnr_retries > 7 || o.rnr_timer_usec > TIMERS_RNR_MAX_USEC ||
-	    o.ack_timeout_usec > TIMERS_ACK_MAX_USEC)
+	if ((unsigned int)o->on_revocation > RDMAREG_ON_REVOCATION_IGNORE)
+		return fail(EINVAL, "connecting: invalid on_revocation %d", (int)o->on_revocation);
+	if (o->retries > 6 || o->rnr_retries > 7 || o->rnr_timer_usec > TIMERS_RNR_MAX_USEC ||
+	    o->ack_timeout_usec > TIMERS_ACK_MAX_USEC)
 		return fail(
 			EINVAL,
 			"connecting: retries are at most 6 (7 means for ever to some adapters), "
 			"rnr_retries 7, rnr_timer_usec 655360");
-	r = ticket_parse(ticket_text, &ticket);
+	return 0;
+}
+
+int peer_connect(const struct ticket *ticket, enum rdmareg_access access,
+		 const struct rdmareg_peer_options *o, uint32_t rail, struct rdmareg_peer **ret)
+{
+	_cleanup_(rdmareg_peer_close_cleanup) struct rdmareg_peer *p = NULL;
+	struct targets targets = { 0 };
+	struct addrinfo *source = NULL;
+	struct wire_connect request;
+	int r = peer_new(o, &p);
+
 	if (r < 0)
 		return r;
-	r = peer_new(&o, &p);
-	if (r < 0)
-		return r;
-	p->region = ticket.region;
-	memcpy(p->token, ticket.token, sizeof(p->token));
+	p->rail = rail;
+	p->region = ticket->region;
+	memcpy(p->token, ticket->token, sizeof(p->token));
 	wire_put_connect(&request,
 			 access == RDMAREG_ACCESS_READ ? WIRE_RIGHT_READ
 						       : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
-			 ticket.region, ticket.token);
+			 ticket->region, ticket->token);
 
-	r = look_up_targets(&ticket, &targets);
-	if (r >= 0 && o.source_address)
-		r = look_up("the source address", o.source_address, NULL, AI_NUMERICHOST, &source);
+	r = look_up_targets(ticket, &targets);
+	if (r >= 0 && o->source_address)
+		r = look_up("the source address", o->source_address, NULL, AI_NUMERICHOST, &source);
 	if (r >= 0 && source && !has_family(&targets, source))
 		r = fail(
 			EADDRNOTAVAIL,
 			"connecting: the source address %s and the ticket's host %s are not both IPv4 or both IPv6; give "
 			"an address of this machine that is like the host's",
-			o.source_address, ticket.places[0].host);
+			o->source_address, ticket->places[0].host);
 	if (r >= 0)
 		r = connect_any(p, &targets, source, &request);
 	targets_free(&targets);
 	if (source)
 		freeaddrinfo(source);
 	explicit_bzero(&request, sizeof(request));
-	explicit_bzero(&ticket, sizeof(ticket));
 	if (r < 0)
 		return r;
 	if (p->remote.revocation) {
@@ -255,6 +249,53 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 	peer_watch(p);
 	*ret = take_pointer(p);
 	return 0;
+}
+
+/* Of several tickets the first that works: each has its part of the time that is left. */
+static int connect_first(const struct ticket_list *l, enum rdmareg_access access,
+			 const struct rdmareg_peer_options *options, struct rdmareg_peer **ret)
+{
+	struct rdmareg_peer_options o = *options;
+	uint64_t usec = OR_DEFAULT(o.connect_timeout_usec, CONNECT_USEC),
+		 deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), usec);
+	int r = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		uint64_t now = clock_usec(CLOCK_MONOTONIC);
+
+		o.connect_timeout_usec = now < deadline ? (deadline - now) / (l->n - i) : 0;
+		if (!o.connect_timeout_usec)
+			o.connect_timeout_usec = 1;
+		r = peer_connect(&l->ticket[i], access, &o, 0, ret);
+		if (r >= 0 || r == -ENOMEM || r == -EINTR)
+			break;
+	}
+	/* what is asked for later has the whole time */
+	if (r >= 0)
+		(*ret)->options.connect_timeout_usec = usec;
+	return r;
+}
+
+_public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access access,
+				  const struct rdmareg_peer_options *options,
+				  struct rdmareg_peer **ret)
+{
+	struct rdmareg_peer_options o;
+	struct ticket_list list;
+	int r;
+
+	NEED(ticket_text);
+	NEED(ret);
+	r = struct_in(&o, sizeof(o), options);
+	if (r >= 0)
+		r = peer_check_options(&o, access);
+	if (r >= 0)
+		r = ticket_list_parse(ticket_text, &list);
+	if (r < 0)
+		return r;
+	r = connect_first(&list, access, &o, ret);
+	explicit_bzero(&list, sizeof(list));
+	return r;
 }
 
 _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info)

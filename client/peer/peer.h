@@ -18,6 +18,7 @@
 #define RDMAREG_CLIENT_PEER_H
 
 #include <infiniband/verbs.h>
+#include <inttypes.h>
 #include <rdma/rdma_cma.h>
 #include <stdbool.h>
 
@@ -32,6 +33,13 @@
 #define PEER_EVENTS 64
 #define DIRECT_CHUNK (256u << 10)
 
+/* Why a connection ends, for peer_end() by whoever notices. */
+#define UNEXPECTED_COMPLETION \
+	"the adapter reported an operation that was not expected; see the kernel's log"
+#define REFUSED_OPERATION "this machine's adapter does not take an operation; see the kernel's log"
+#define NO_ANSWER \
+	"the other machine has not answered for %" PRIu64 " ms; check it and the network between"
+
 /* Work request ids: what kind, and which one of it. */
 #define WR_DATA (1ull << 32)
 #define WR_RECEIVE (2ull << 32)
@@ -42,6 +50,17 @@
 struct peer_control {
 	struct wire_message receive[PEER_RECEIVES];
 	struct wire_message send[PEER_SENDS];
+};
+
+/*
+ * The part that a peer has in a transfer over several (stripe.c), which then has its operations.
+ */
+struct peer_part {
+	/* the operation of this slot came home */
+	void (*complete)(struct peer_part *part, uint32_t slot);
+	/* as operations_in_flight() */
+	bool (*in_flight)(const struct peer_part *part, uint64_t *ret_offset, uint64_t *ret_length,
+			  bool *ret_write);
 };
 
 struct rdmareg_peer {
@@ -80,6 +99,8 @@ struct rdmareg_peer {
 	size_t bounce_bytes;
 	struct ibv_mr *bounce_mr;
 	struct transfer *transfer; /* the one under way */
+	struct peer_part *part;	   /* the same, of several peers; NULL: it has none */
+	uint32_t rail;		   /* which of several peers it is, from 0 */
 	struct rdmareg_buffer *buffers;
 
 	struct rdmareg_peer_options
@@ -110,6 +131,8 @@ int peer_send_ack(struct rdmareg_peer *p);
 int peer_arm(struct rdmareg_peer *p); /* 1: armed just now, so look again; 0: was armed */
 /* 0: look again; -ETIMEDOUT, -EINTR; no sentence set. */
 int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec);
+/* The same for several: those of @peers that are not NULL and whose connection is there. */
+int peers_sleep(struct rdmareg_peer *const *peers, size_t n, uint64_t deadline_usec);
 
 /* messages.c */
 void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m);
@@ -126,6 +149,15 @@ void peer_watch(struct rdmareg_peer *p);
 int cause_find(struct rdmareg_peer *p, int error, const char **text);
 /* Errno and sentence of an enum wire_cause; 0: nothing is known. */
 int cause_errno(uint16_t cause, const char **ret_text);
+
+/*
+ * peer.c: connect to the region of a ticket, as rail number @rail. @o: checked; its times are as the
+ * caller gave them. See rdmareg_peer_connect().
+ */
+struct ticket;
+int peer_check_options(const struct rdmareg_peer_options *o, enum rdmareg_access access);
+int peer_connect(const struct ticket *ticket, enum rdmareg_access access,
+		 const struct rdmareg_peer_options *o, uint32_t rail, struct rdmareg_peer **ret);
 
 /* transfer.c: RDMA FLUSH of one of the WIRE_FLUSH_* types. */
 int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64_t length);

@@ -27,6 +27,7 @@ void peer_lower(struct rdmareg_peer *p)
 void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e)
 {
 	e->size = sizeof(*e);
+	e->rail = p->rail;
 	e->seen_usec = clock_usec(CLOCK_BOOTTIME);
 	if (p->options.on_event) {
 		p->options.on_event(e, p->options.userdata);

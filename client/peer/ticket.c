@@ -7,8 +7,10 @@
 #include "ticket.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "error.h"
+#include "rdmareg.h"
 #include "util.h"
 
 static bool is_digit(char c)
@@ -137,4 +139,69 @@ int ticket_parse(const char *text, struct ticket *ret)
 			"the token is not 32 lower-case hexadecimal digits, or something follows it");
 	*ret = t;
 	return 0;
+}
+
+static bool is_same(const struct ticket *a, const struct ticket *b)
+{
+	return a->region == b->region && !memcmp(a->token, b->token, sizeof(a->token));
+}
+
+static int bad_in_list(size_t number, const char *what)
+{
+	return fail(EINVAL,
+		    "reading a list of tickets: ticket %zu %s; a list has up to %d tickets of one "
+		    "range of a file, each once, with one blank between them",
+		    number, what, WIRE_TICKETS_MAX);
+}
+
+static int parse_one(const char *text, size_t length, size_t number, struct ticket *ret)
+{
+	char copy[WIRE_TICKET_MAX + 1], why[ERROR_BYTES];
+	size_t n = length < WIRE_TICKET_MAX ? length : WIRE_TICKET_MAX; /* it says that of itself */
+	int r;
+
+	memcpy(copy, text, n);
+	copy[n] = 0;
+	r = ticket_parse(copy, ret);
+	explicit_bzero(copy, sizeof(copy));
+	if (r == 0)
+		return 0;
+	snprintf(why, sizeof(why), "%s", rdmareg_last_error());
+	return fail(EINVAL, "ticket %zu of a list: %s", number, why);
+}
+
+int ticket_list_parse(const char *text, struct ticket_list *ret)
+{
+	struct ticket_list l = { .n = 0 };
+	size_t length;
+	int r = 0;
+
+	/* what does not even begin like a ticket is no list of them */
+	if (!text || !strchr(text, ' ') ||
+	    strncmp(text, WIRE_TICKET_SCHEME, strlen(WIRE_TICKET_SCHEME))) {
+		r = ticket_parse(text, &l.ticket[0]);
+		l.n = 1;
+		if (r == 0)
+			*ret = l;
+		return r;
+	}
+	for (;; text += length + 1) {
+		if (l.n == WIRE_TICKETS_MAX)
+			r = bad_in_list(l.n + 1, "is one too many");
+		length = strcspn(text, " ");
+		if (r == 0)
+			r = parse_one(text, length, l.n + 1, &l.ticket[l.n]);
+		for (size_t i = 0; r == 0 && i < l.n; i++)
+			if (is_same(&l.ticket[i], &l.ticket[l.n]))
+				r = bad_in_list(l.n + 1, "is one of those before it");
+		if (r < 0)
+			break;
+		l.n++;
+		if (!text[length])
+			break;
+	}
+	if (r == 0)
+		*ret = l;
+	explicit_bzero(&l, sizeof(l));
+	return r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * ticket.h - a ticket's text taken apart: rdmareg://HOST:PORT,.../REGION?TOKEN
- * (proto/rdmareg-wire.h).
+ * (proto/rdmareg-wire.h), and a list of them.
  */
 #ifndef RDMAREG_CLIENT_TICKET_H
 #define RDMAREG_CLIENT_TICKET_H
@@ -32,5 +32,14 @@ struct ticket {
  * errors end up in logs.
  */
 int ticket_parse(const char *text, struct ticket *ret);
+
+/* Those of one range of a file, one for each of several devices. */
+struct ticket_list {
+	struct ticket ticket[WIRE_TICKETS_MAX];
+	size_t n; /* 1 at least */
+};
+
+/* ticket_list_parse - as strict: one blank between two of them, and none of them twice */
+int ticket_list_parse(const char *text, struct ticket_list *ret);
 
 #endif

@@ -93,10 +93,7 @@ static int transfer_run(struct rdmareg_peer *p, struct transfer *t)
 			continue;
 		/* A signal does not cut an operation short: it is bounded by the deadline. */
 		if (peer_sleep(p, deadline) == -ETIMEDOUT)
-			peer_end(p, ETIMEDOUT,
-				 "the other machine has not answered for %" PRIu64
-				 " ms; check it and the network between",
-				 p->options.io_timeout_usec / 1000);
+			peer_end(p, ETIMEDOUT, NO_ANSWER, p->options.io_timeout_usec / 1000);
 	}
 }
 
@@ -127,7 +124,7 @@ static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 	const char *verb = t->opcode == IBV_WR_RDMA_WRITE ? "writing" : "reading";
 	int r;
 
-	if (p->transfer)
+	if (p->transfer || p->part)
 		return fail(EBUSY, "%s region %" PRIu64 ": another call for this peer is under way",
 			    verb, p->region);
 	if (p->end.code)

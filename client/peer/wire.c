@@ -36,12 +36,13 @@ static int check_header(uint32_t magic, uint16_t version)
 
 int wire_get_accept(const void *data, size_t n, struct wire_accept *ret)
 {
-	struct wire_accept a;
+	struct wire_accept a = { 0 };
 	int r;
 
-	if (!data || n < sizeof(a))
+	/* an older one ends sooner; what is not there is 0 */
+	if (!data || n < WIRE_ACCEPT_MIN)
 		return -EPROTO;
-	memcpy(&a, data, sizeof(a));
+	memcpy(&a, data, n < sizeof(a) ? WIRE_ACCEPT_MIN : sizeof(a));
 	r = check_header(a.magic, a.version);
 	if (r < 0)
 		return r;
@@ -62,6 +63,7 @@ int wire_get_accept(const void *data, size_t n, struct wire_accept *ret)
 	if (a.durability >= _REGION_DURABILITY_MAX)
 		a.durability = DURABILITY_VOLATILE;
 	a.bypasses = le32toh(a.bypasses);
+	a.bytes = le64toh(a.bytes);
 	if (a.path_state >= _PATH_STATE_MAX)
 		a.path_state = PATH_UNKNOWN;
 	a.flush &= WIRE_FLUSH_GLOBAL | WIRE_FLUSH_PERSISTENT;

@@ -105,6 +105,40 @@ static void test_one_fails(int atomic)
 	end(&x);
 }
 
+/* One file in a session for each device, and one list of tickets; not of what is not the same. */
+static void test_rails(void)
+{
+	struct rdmareg_register_options o[2] = { { .size = sizeof(o[0]), .session = "rail0" },
+						 { .size = sizeof(o[0]), .session = "rail1" } };
+	struct rdmareg_region *twice[2], *other[2];
+	char *tickets = NULL;
+	struct many x;
+
+	begin(&x);
+	for (size_t i = 0; i < 2; i++)
+		x.request[i].options = &o[i];
+	close(x.request[1].fd);
+	x.request[1].fd = dup(x.request[0].fd);
+	check(rdmareg_register_many(x.context, x.request, 2, 1, x.region, NULL) == 0);
+	check(rdmareg_export_rails(x.region, 2, NULL, &tickets) == 0);
+	check(!strncmp(tickets, "rdmareg://", 10) && strstr(tickets, " rdmareg://") &&
+	      strchr(tickets, ' ') == strrchr(tickets, ' '));
+	free(tickets);
+	twice[0] = twice[1] = x.region[0];
+	check(rdmareg_export_rails(twice, 2, NULL, &tickets) == -EINVAL &&
+	      strstr(rdmareg_last_error(), "there twice"));
+	check(rdmareg_register(x.context, x.request[2].fd, 0, 4096, RDMAREG_ACCESS_READ, NULL,
+			       &x.region[2]) == 0);
+	other[0] = x.region[0];
+	other[1] = x.region[2];
+	check(rdmareg_export_rails(other, 2, NULL, &tickets) == -EINVAL &&
+	      strstr(rdmareg_last_error(), "not of the same file, offset and length"));
+	check(rdmareg_export_rails(x.region, 0, NULL, &tickets) == -EINVAL);
+	check(rdmareg_export_rails(x.region, 5, NULL, &tickets) == -EINVAL);
+	check(rdmareg_export_rails(NULL, 2, NULL, &tickets) == -EINVAL);
+	end(&x);
+}
+
 int main(void)
 {
 	struct reply first;
@@ -117,6 +151,7 @@ int main(void)
 	test_one_exchange(first.id);
 	test_one_fails(0);
 	test_one_fails(1);
+	test_rails();
 	disconnect(bus);
 	close(fd);
 	world_end(&world);

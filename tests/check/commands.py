@@ -26,6 +26,7 @@ ELSEWHERE = [
     ("README.md", r"rdmaregctl selftest ", "lab"),
     ("docs/adapters.md", r"meson setup ", BUILDS),
     ("docs/adapters.md", r"\./run ", "it takes an adapter; the test hardware-kit plays one, and the lab's scenario 87 runs it on soft-RoCE"),
+    ("docs/adapters.md", r"rdmaregctl (?:register .* --rails |get )", "it takes two adapters; the test client-rails plays them"),
     ("docs/dax.md", r"rdmaregctl register /dev/dax", "lab"),
     ("docs/dax.md", r"rdmaregctl dax-", "lab"),
     ("docs/dax.md", r"\./run lab --bare ", BOOTS),

@@ -18,8 +18,19 @@
  *   bypass          before the first access that begins at or after so many MiB (less one) it
  *   tells of a bypass
  *
+ * Of several connections to the same memory, which are those to regions 7, 8 and so on (rails 1, 2):
+ *   on              only that rail fails
+ *   absent          nothing listens at that rail
+ *   shorter, other  that rail's region is half as long; is of another file
+ *   breaks, at      that rail's link is down from its access number "at" on; what was written over it
+ *                   and not followed by a READ gets lost, which hardware is not known to do
+ *   asks, at        that rail asks for blocks before its access number "at"; the other one asks
+ *   both            with the same, when the first one was answered
+ *   to              in MiB, less one: the file is that long when they have settled
+ *
  * What always holds: what is posted is done at once, and nothing is looked at again after it
- * failed, as with a queue pair in error.
+ * failed, as with a queue pair in error. Whoever acknowledges has nothing in flight on any rail, and
+ * posts nothing until all that asked have settled, or the program ends.
  */
 #include <arpa/inet.h>
 #undef NDEBUG
@@ -35,6 +46,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "peer.h"
 #include "rdmareg-wire.h"
 
 #undef ibv_reg_mr
@@ -42,6 +54,8 @@
 #define N 64
 #define BASE 0x100000000u /* remote address of the region */
 #define NO_LISTENER 8
+#define FIRST_REGION 7
+#define SETTLE_LOOKS 5 /* so often a queue is looked at until a revocation is settled */
 
 /* In which order the peer hears that an access failed and that the connection is over with that. */
 enum order {
@@ -57,16 +71,35 @@ struct channel {
 	int n;
 };
 
+/* What was written over a rail and is not in memory for certain. */
+struct written {
+	uint64_t at;
+	uint32_t bytes;
+};
+
+static struct connection {
+	struct rdma_cm_id *id; /* NULL: none */
+	struct ibv_cq *cq;
+	struct ibv_wc completions[N];
+	int n_completions;
+	uint64_t receive; /* one that is posted */
+	void *receive_buffer;
+	unsigned int rail; /* from 1 */
+	bool told, broken;
+	bool asked, settling; /* a revocation that is not acknowledged; that is, and not settled */
+	struct written written[4096];
+	unsigned int n_written;
+	struct wire_accept accepted;
+} connections[FAKE_PEER_RAILS];
+
+struct fake_peer fake_peer;
+
 static struct ibv_device device = { .name = "fake0" };
 static struct ibv_context context = { .device = &device };
-static struct ibv_wc completions[N];
-static int n_completions;
-static uint64_t receive; /* one that is posted */
-static void *receive_buffer;
-static bool told;
-static bool broken;
 static uint8_t *memory;
-static struct wire_accept accepted;
+static bool has_asked, has_asked_both;
+static unsigned int looks; /* until what is settling settles */
+static uint64_t valid;
 static struct wire_reject answer;
 
 static unsigned int setting(const char *name)
@@ -78,6 +111,37 @@ static unsigned int setting(const char *name)
 		if (!strncmp(at, name, n) && at[n] == '=')
 			return (unsigned int)strtoul(at + n + 1, NULL, 10);
 	return 0;
+}
+
+static bool is_rail(const char *name, const struct connection *c)
+{
+	return setting(name) == c->rail;
+}
+
+static struct connection *of_id(const struct rdma_cm_id *id)
+{
+	struct connection *c = connections;
+
+	while (c < connections + FAKE_PEER_RAILS && c->id != id)
+		c++;
+	return c < connections + FAKE_PEER_RAILS ? c : NULL;
+}
+
+static bool is_one_of_several(const struct connection *c)
+{
+	for (size_t i = 0; i < FAKE_PEER_RAILS; i++)
+		if (&connections[i] != c && connections[i].id && connections[i].rail)
+			return true;
+	return false;
+}
+
+static struct connection *of_cq(const struct ibv_cq *cq)
+{
+	struct connection *c = connections;
+
+	while (c->cq != cq)
+		c++;
+	return c;
 }
 
 /* ---- connection manager ---- */
@@ -140,6 +204,10 @@ int rdma_create_id(struct rdma_event_channel *channel, struct rdma_cm_id **ret, 
 
 int rdma_destroy_id(struct rdma_cm_id *id)
 {
+	struct connection *c = of_id(id);
+
+	if (c)
+		*c = (struct connection){ 0 };
 	free(id);
 	return 0;
 }
@@ -191,6 +259,8 @@ static void reject(struct rdma_cm_id *id, uint16_t reason, const char *text, uin
 
 int rdma_connect(struct rdma_cm_id *id, struct rdma_conn_param *param)
 {
+	struct connection *own = of_id(id);
+	unsigned int rail;
 	struct wire_connect c;
 	struct rdma_cm_event *e;
 
@@ -212,26 +282,37 @@ int rdma_connect(struct rdma_cm_id *id, struct rdma_conn_param *param)
 		reject(id, (uint16_t)setting("refuse"), getenv("FAKE_PEER_TEXT"), 0);
 		return 0;
 	}
-	accepted = (struct wire_accept){
+	rail = (unsigned int)(le64toh(c.region) - FIRST_REGION) + 1;
+	if (setting("absent") && setting("absent") == rail) {
+		push(id, RDMA_CM_EVENT_REJECTED, NO_LISTENER);
+		return 0;
+	}
+	assert(own);
+	own->rail = rail;
+	if (!is_one_of_several(own)) { /* the same bytes for all that are open at a time */
+		free(memory);
+		valid = (uint64_t)setting("valid") << 20;
+		memory = calloc(1, ((size_t)setting("length") << 20) + 1);
+		memset(memory, 'r', (size_t)setting("length") << 20);
+	}
+	own->accepted = (struct wire_accept){
 		.magic = htole32(WIRE_MAGIC),
 		.version = htole16(WIRE_VERSION),
 		.rights = c.rights,
 		.address = htole64(BASE),
-		.length = htole64((uint64_t)setting("length") << 20),
-		.valid_length = htole64((uint64_t)setting("valid") << 20),
+		.length = htole64(((uint64_t)setting("length") << 20) >> is_rail("shorter", own)),
+		.valid_length = htole64(valid >> is_rail("shorter", own)),
 		.durability = (uint8_t)setting("durability"),
 		.rkey = htole32(1),
 		.generation = htole32(1),
 		.alignment = htole32(4096),
 		.grace_msec = htole32(1000),
 		.path_state = (uint8_t)setting("path"),
+		.bytes = htole64(4711 + is_rail("other", own)),
 	};
-	free(memory);
-	memory = calloc(1, ((size_t)setting("length") << 20) + 1);
-	memset(memory, 'r', (size_t)setting("length") << 20);
 	e = push(id, RDMA_CM_EVENT_ESTABLISHED, 0);
-	e->param.conn.private_data = &accepted;
-	e->param.conn.private_data_len = sizeof(accepted);
+	e->param.conn.private_data = &own->accepted;
+	e->param.conn.private_data_len = sizeof(own->accepted);
 	return 0;
 }
 
@@ -248,8 +329,12 @@ int rdma_create_qp(struct rdma_cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_
 	id->qp->pd = pd;
 	id->qp->send_cq = attr->send_cq;
 	id->qp->qp_context = id;
-	broken = false;
-	n_completions = 0;
+	for (size_t i = 0; i < FAKE_PEER_RAILS; i++)
+		if (!connections[i].id) {
+			connections[i] = (struct connection){ .id = id, .cq = attr->send_cq };
+			return 0;
+		}
+	assert(!"more rails than are played");
 	return 0;
 }
 
@@ -384,93 +469,193 @@ const char *ibv_wc_status_str(enum ibv_wc_status status)
 	return status == IBV_WC_REM_ACCESS_ERR ? "remote access error" : "another status";
 }
 
-static void complete(uint64_t id, enum ibv_wc_status status)
+static void complete(struct connection *c, uint64_t id, enum ibv_wc_status status)
 {
-	assert(n_completions < N);
-	completions[n_completions++] = (struct ibv_wc){ .wr_id = id, .status = status };
+	assert(c->n_completions < N);
+	c->completions[c->n_completions++] = (struct ibv_wc){ .wr_id = id, .status = status };
+	eventfd_write(c->cq->channel->fd, 1);
 }
 
-static void break_connection(struct ibv_qp *qp, uint64_t id)
+static void break_connection(struct connection *c, uint64_t id)
 {
-	broken = true;
+	c->broken = true;
 	switch ((enum order)setting("order")) {
 	case COMPLETION_FIRST:
-		complete(id, IBV_WC_REM_ACCESS_ERR);
+		complete(c, id, IBV_WC_REM_ACCESS_ERR);
 		break;
 	case EVENT_FIRST:
 		break;
 	case RECEIVES_FIRST:
-		complete(receive, IBV_WC_WR_FLUSH_ERR);
-		complete(id, IBV_WC_REM_ACCESS_ERR);
+		complete(c, c->receive, IBV_WC_WR_FLUSH_ERR);
+		complete(c, id, IBV_WC_REM_ACCESS_ERR);
 		break;
 	case FLUSHED:
-		complete(id, IBV_WC_WR_FLUSH_ERR);
+		complete(c, id, IBV_WC_WR_FLUSH_ERR);
 		break;
 	}
-	push(qp->qp_context, RDMA_CM_EVENT_DISCONNECTED, 0);
+	push(c->id, RDMA_CM_EVENT_DISCONNECTED, 0);
 }
 
-static void tell_bypass(void)
+/* The link is down. What came home is home; what was not followed by a READ is in no memory. */
+static void lose(struct connection *c, uint64_t id)
 {
-	struct wire_message m = {
-		.magic = htole32(WIRE_MAGIC),
-		.version = htole16(WIRE_VERSION),
-		.type = htole16(WIRE_LENGTH_CHANGED),
-		.length = htole64(4096),
-		.valid_length = accepted.valid_length,
-		.cause = htole16(accepted.path_state),
-		.rkey = accepted.rkey,
-		.generation = accepted.generation,
-		.request = htole64(1),
-	};
-
-	told = true;
-	memcpy(receive_buffer, &m, sizeof(m));
-	complete(receive, IBV_WC_SUCCESS);
-	completions[n_completions - 1].byte_len = sizeof(m);
+	c->broken = true;
+	for (unsigned int i = 0; i < c->n_written; i++)
+		memset(memory + c->written[i].at, 'l', c->written[i].bytes);
+	complete(c, id, IBV_WC_RETRY_EXC_ERR);
 }
 
-static int post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad)
+static void send_message(struct connection *c, struct wire_message m)
+{
+	m.magic = htole32(WIRE_MAGIC);
+	m.version = htole16(WIRE_VERSION);
+	m.valid_length = htole64(valid);
+	m.rkey = c->accepted.rkey;
+	m.generation = c->accepted.generation;
+	memcpy(c->receive_buffer, &m, sizeof(m));
+	complete(c, c->receive, IBV_WC_SUCCESS);
+	c->completions[c->n_completions - 1].byte_len = sizeof(m);
+}
+
+static void tell_bypass(struct connection *c)
+{
+	c->told = true;
+	send_message(c, (struct wire_message){ .type = htole16(WIRE_LENGTH_CHANGED),
+					       .length = htole64(4096),
+					       .cause = htole16(c->accepted.path_state),
+					       .request = htole64(1) });
+}
+
+static void ask(struct connection *c)
+{
+	fake_peer.asked++;
+	c->asked = true;
+	send_message(c, (struct wire_message){ .type = htole16(WIRE_REVOCATION_ASKED),
+					       .revocation = htole64(1),
+					       .length = c->accepted.length,
+					       .time_left_msec = htole32(1000) });
+}
+
+static bool is_revoked(void)
+{
+	for (size_t i = 0; i < FAKE_PEER_RAILS; i++)
+		if (connections[i].settling)
+			return true;
+	return false;
+}
+
+/* Nothing is in flight anywhere: what came home was looked at. */
+static void acknowledged(struct connection *c)
+{
+	assert(c->asked);
+	for (size_t i = 0; i < FAKE_PEER_RAILS; i++)
+		for (int k = 0; k < connections[i].n_completions; k++)
+			assert(connections[i].completions[k].wr_id >> 32 != 1);
+	fake_peer.acknowledged++;
+	c->asked = false;
+	c->settling = true;
+	looks = SETTLE_LOOKS;
+	for (size_t i = 0; i < FAKE_PEER_RAILS; i++)
+		if (setting("both") && !has_asked_both && connections[i].id &&
+		    &connections[i] != c) {
+			has_asked_both = true;
+			ask(&connections[i]);
+		}
+}
+
+static void settle(void)
+{
+	if (setting("to"))
+		valid = (uint64_t)(setting("to") - 1) << 20;
+	for (size_t i = 0; i < FAKE_PEER_RAILS; i++) {
+		struct connection *c = &connections[i];
+
+		if (!c->settling)
+			continue;
+		c->settling = false;
+		send_message(c, (struct wire_message){ .type = htole16(WIRE_REVOCATION_SETTLED),
+						       .revocation = htole64(1) });
+	}
+}
+
+static void write_to(struct connection *c, uint64_t at, const uint8_t *from, uint32_t n)
+{
+	memcpy(memory + at, from, n);
+	assert(c->n_written < sizeof(c->written) / sizeof(c->written[0]));
+	c->written[c->n_written++] = (struct written){ at, n };
+}
+
+/* False: that was its end. */
+static bool access_memory(struct connection *c, const struct ibv_send_wr *wr)
 {
 	uint8_t *local = (uint8_t *)(uintptr_t)wr->sg_list->addr;
 	uint64_t at = wr->wr.rdma.remote_addr - BASE;
 	uint32_t n = wr->sg_list->length;
+	unsigned int number = ++fake_peer.accesses[c->rail - 1];
+
+	assert(!is_revoked());
+	assert(at + n <= valid || setting("shorter"));
+	if (setting("bypass") && !c->told && at >= (uint64_t)(setting("bypass") - 1) << 20)
+		tell_bypass(c);
+	if (setting("fails") && (!setting("on") || is_rail("on", c)) &&
+	    at >= (uint64_t)(setting("fails") - 1) << 20) {
+		break_connection(c, wr->wr_id);
+		return false;
+	}
+	if (is_rail("breaks", c) && number >= setting("at")) {
+		lose(c, wr->wr_id);
+		return false;
+	}
+	if (is_rail("asks", c) && number >= setting("at") && !has_asked) {
+		has_asked = true;
+		ask(c);
+	}
+	if (wr->opcode == IBV_WR_RDMA_WRITE) {
+		write_to(c, at, local, n);
+		return true;
+	}
+	memcpy(local, memory + at, n);
+	c->n_written = 0;
+	return true;
+}
+
+static int post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad)
+{
+	struct connection *c = of_cq(qp->send_cq);
 
 	(void)bad;
-	if (broken)
+	if (c->broken)
 		return 0;
-	if (wr->opcode != IBV_WR_SEND) {
-		assert(at + n <= (uint64_t)setting("valid") << 20);
-		if (setting("bypass") && !told && at >= (uint64_t)(setting("bypass") - 1) << 20)
-			tell_bypass();
-		if (setting("fails") && at >= (uint64_t)(setting("fails") - 1) << 20) {
-			break_connection(qp, wr->wr_id);
-			return 0;
-		}
-		if (wr->opcode == IBV_WR_RDMA_WRITE)
-			memcpy(memory + at, local, n);
-		else
-			memcpy(local, memory + at, n);
-	}
-	complete(wr->wr_id, IBV_WC_SUCCESS);
+	if (wr->opcode == IBV_WR_SEND)
+		acknowledged(c);
+	else if (!access_memory(c, wr))
+		return 0;
+	complete(c, wr->wr_id, IBV_WC_SUCCESS);
 	return 0;
 }
 
 static int post_recv(struct ibv_qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad)
 {
-	(void)qp, (void)bad;
-	receive = wr->wr_id;
-	receive_buffer = (void *)(uintptr_t)wr->sg_list->addr;
+	struct connection *c = of_cq(qp->send_cq);
+
+	(void)bad;
+	c->receive = wr->wr_id;
+	c->receive_buffer = (void *)(uintptr_t)wr->sg_list->addr;
 	return 0;
 }
 
 static int poll_cq(struct ibv_cq *cq, int n, struct ibv_wc *ret)
 {
-	(void)cq, (void)n;
-	if (!n_completions)
+	struct connection *c = of_cq(cq);
+
+	(void)n;
+	if (is_revoked() && looks-- == 0)
+		settle();
+	if (!c->n_completions)
 		return 0;
-	*ret = completions[0];
-	memmove(completions, completions + 1, sizeof(completions[0]) * (size_t)--n_completions);
+	*ret = c->completions[0];
+	memmove(c->completions, c->completions + 1,
+		sizeof(c->completions[0]) * (size_t)--c->n_completions);
 	return 1;
 }
 

@@ -18,7 +18,7 @@ _rdmaregctl_sessions() {
 _rdmaregctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" word
 	local -A options=(
-		[register]='--offset --length --access --policy --grace --arbitration --warm-mode --export --session --uid --name --atomic --no-warm --standing'
+		[register]='--offset --length --access --policy --grace --arbitration --warm-mode --export --session --rails --uid --name --atomic --no-warm --standing'
 		[list]='--session --state'
 		[show]=''
 		[set]='--policy --grace --arbitration --warm-mode'
@@ -46,7 +46,7 @@ _rdmaregctl() {
 		[dax-destroy]=''
 		[join]='--ignore-revocations'
 		[watch]=''
-		[put]='--offset --length --repeat --duration --clip --persist --ignore-revocations --source --timeout --settle-timeout --timeline'
+		[put]='--offset --length --repeat --duration --clip --persist --ignore-revocations --source --timeout --settle-timeout --stripe --first --timeline'
 		[keeper]='list replace'
 		[keeper list]='--uid --session --state'
 		[keeper replace]='--all-old --grace'
@@ -63,7 +63,7 @@ _rdmaregctl() {
 		[session release]='--uid --grace --limit --if-exists'
 		[session run]='--file --uid --keep-env --session --device --max-regions --max-bytes --max-peers --max-tickets --max-memory --grace --limit'
 		[selftest]='--directory --cache --no-save --if-stale'
-		[get]='--offset --length --source --timeout --settle-timeout --timeline'
+		[get]='--offset --length --source --timeout --settle-timeout --stripe --first --timeline'
 	)
 	local common='--json --no-legend --no-pager --help'
 
@@ -104,7 +104,7 @@ _rdmaregctl() {
 	--uid) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
 	--sort) mapfile -t COMPREPLY < <(compgen -W 'invalidations writebacks removals warmed faults peers id' -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
-	--offset | --length | --grace | --session | --name | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
+	--offset | --length | --grace | --session | --rails | --stripe | --name | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
 		--range | --for | --filter | --reason | --limit | --region | --max-regions | --max-bytes | --max-peers | --max-tickets | --max-memory) return ;;
 	esac
 	if [[ -z $verb ]]; then

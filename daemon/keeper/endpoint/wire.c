@@ -96,6 +96,7 @@ struct wire_accept wire_write_accept(const struct wire_accept *a)
 		.flush = a->flush,
 		.path_state = a->path_state,
 		.bypasses = htole32(a->bypasses),
+		.bytes = htole64(a->bytes),
 	};
 
 	write_rpma(w.rpma, a);

@@ -215,6 +215,8 @@ static void test_peer(void)
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
 	struct rdmareg_buffer *b = (void *)1;
 	struct rdmareg_peer *p = (void *)1;
+	struct rdmareg_rails *rails = (void *)1;
+	char *text = (void *)1;
 	char data[8] = "", endless[4096];
 
 	is_null(rdmareg_peer_connect(NULL, RDMAREG_ACCESS_READ, NULL, &p), "ticket_text");
@@ -244,6 +246,21 @@ static void test_peer(void)
 	is_null(rdmareg_peer_dispatch(NULL), "p");
 	is_null(rdmareg_peer_next_event(NULL, &event), "p");
 	is_null(rdmareg_peer_acknowledge(NULL, 1), "p");
+	is_null(rdmareg_rails_connect(NULL, RDMAREG_ACCESS_READ, NULL, &rails), "tickets");
+	is_null(rdmareg_rails_connect("x", RDMAREG_ACCESS_READ, NULL, NULL), "ret");
+	refused(rdmareg_rails_connect("x", RDMAREG_ACCESS_UNKNOWN, NULL, &rails), EINVAL, "access");
+	refused(rdmareg_rails_connect("x", RDMAREG_ACCESS_READ, NULL, &rails), EINVAL,
+		"does not begin");
+	is_null(rdmareg_rails_get_info(NULL, 0, &info), "r");
+	is_null(rdmareg_rails_write(NULL, data, 1, 0), "r");
+	is_null(rdmareg_rails_read(NULL, data, 1, 0), "r");
+	is_null(rdmareg_rails_flush(NULL, 0), "r");
+	is_null(rdmareg_rails_persist(NULL, 0, 1), "r");
+	is_null(rdmareg_rails_get_fd(NULL), "r");
+	is_null(rdmareg_rails_dispatch(NULL), "r");
+	is_null(rdmareg_rails_next_event(NULL, &event), "r");
+	is_null(rdmareg_export_rails(NULL, 1, NULL, &text), "regions");
+	assert(rails == (void *)1 && text == (void *)1 && !rdmareg_rails_close(NULL));
 	assert(p == (void *)1 && b == (void *)1);
 }
 

@@ -269,6 +269,45 @@ static void test_file(void)
 	       strstr(out, "read 2097152 of 4194304"));
 }
 
+#define SECOND "'rdmareg://10.99.1.1:33632/8?ca82095c6061fd4f46e7efd2511a7f0b'"
+
+/* Tickets of both rails, as one argument: "T1 T2". */
+static int with_rails(const char *world, const char *verb, const char *options)
+{
+	static const char list[] = TICKET "' '" SECOND;
+	char arguments[512];
+
+	snprintf(arguments, sizeof(arguments), "%s %s %s %s", verb, *verb == 'p' ? file : list,
+		 *verb == 'p' ? list : file, options);
+	return run(world, arguments);
+}
+
+/* Both are used, and one is enough. */
+static void test_rails(void)
+{
+	static const char *const verbs[] = { "put", "get" };
+
+	make(3 * MIB);
+	for (int i = 0; i < 2; i++) {
+		assert(with_rails("length=4 valid=3", verbs[i], "") == 0 &&
+		       says("connection kept") && size() == 3 * MIB);
+		assert(with_rails("length=4 valid=3 breaks=2 at=3", verbs[i], "--timeline") == 0);
+		assert(says("{\"event\":\"disconnected\",\"rail\":1,") &&
+		       says("\"connected\":true"));
+		assert(with_rails("length=4 valid=3 absent=1", verbs[i], "--json") == 0 &&
+		       says("\"connected\":true"));
+		assert(with_rails("length=4 valid=3 breaks=1 at=3", verbs[i],
+				  "--first --timeline") == 0);
+		assert(says("\"rail\":0") && says("\"connected\":true"));
+		assert(with_rails("length=4 valid=3 other=2", verbs[i], "") == 2 &&
+		       says("of different files"));
+		assert(with_rails("length=4 valid=3", verbs[i], "--stripe 1") == 2 &&
+		       says("stripe_bytes"));
+		assert(with_rails("length=4 valid=3 absent=1 status=8", verbs[i], "") == 1 &&
+		       says("nothing listens"));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	char folder[] = "/tmp/rdmareg-transfer-XXXXXX";
@@ -284,6 +323,7 @@ int main(int argc, char **argv)
 	test_refusals();
 	test_source();
 	test_file();
+	test_rails();
 	unlink(file);
 	rmdir(folder);
 	return 0;

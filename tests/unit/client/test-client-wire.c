@@ -42,7 +42,12 @@ static void test_accept(void)
 	assert(wire_get_accept(unaligned + 1, 196, &got) == 0);
 	assert(got.length == 1 << 20 && got.valid_length == 5000 && got.rkey == 0x1234 &&
 	       got.alignment == 4096);
-	assert(wire_get_accept(&a, sizeof(a) - 1, &got) == -EPROTO);
+	assert(wire_get_accept(&a, WIRE_ACCEPT_MIN - 1, &got) == -EPROTO);
+	/* of an older keeper: what it does not send is 0 */
+	a.bytes = htole64(7);
+	assert(wire_get_accept(&a, sizeof(a), &got) == 0 && got.bytes == 7);
+	assert(wire_get_accept(&a, sizeof(a) - 1, &got) == 0 && !got.bytes);
+	assert(wire_get_accept(&a, WIRE_ACCEPT_MIN, &got) == 0 && !got.bytes);
 	assert(wire_get_accept(NULL, 0, &got) == -EPROTO);
 #define BAD(change, error) \
 	(a = good_accept(), change, assert(wire_get_accept(&a, sizeof(a), &got) == (error)))
