@@ -134,6 +134,21 @@ static json_object *read_json(const char *const words[])
 	return o;
 }
 
+/* Which process a thread is of; the number itself where that is not known. */
+static uint64_t process_of(uint64_t thread)
+{
+	FILE *f = look_open_file("/proc/%" PRIu64 "/status", thread);
+	uint64_t process = thread;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %" SCNu64, &process) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return process;
+}
+
 static void look_at_resources(struct doctor_facts *t)
 {
 	static const char *const kinds[_DOCTOR_RESOURCE_MAX] = { "mr", "pd", "qp", "cm_id" };
@@ -158,8 +173,9 @@ static void look_at_resources(struct doctor_facts *t)
 		}
 		for (size_t n = 0; n < json_object_array_length(rows); n++) {
 			json_object *row = json_object_array_get_idx(rows, n);
-			struct doctor_keeper *k = look_keeper_of(
-				t, json_object_get_uint64(json_object_object_get(row, "pid")));
+			uint64_t maker = json_object_get_uint64(json_object_object_get(row, "pid"));
+			struct doctor_keeper *k =
+				maker ? look_keeper_of(t, process_of(maker)) : NULL;
 
 			if (k)
 				k->resources[i]++;

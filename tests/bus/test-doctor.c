@@ -68,13 +68,11 @@ static void put_link(const char *descriptor, const char *target)
 	check(symlink(target, name) == 0);
 }
 
-static void put_resources(bool mr)
+static void put_resources(void)
 {
-	char first[64] = "";
-
-	if (mr)
-		snprintf(first, sizeof(first), "{\"ifname\":\"x\",\"pid\":%u},", pid);
-	put("/rdma/mr", "[%s{\"ifname\":\"x\",\"comm\":\"[ib_core]\"}]", first);
+	put("/proc/98/status", "Name:\trdmareg-keeper\nTgid:\t%u\n", pid);
+	put("/rdma/mr", "[{\"ifname\":\"x\",\"pid\":%u},{\"ifname\":\"x\",\"comm\":\"[ib_core]\"}]",
+	    pid);
 	put("/rdma/pd", "[{\"ifname\":\"x\",\"pid\":%u}]", pid);
 	put("/rdma/qp", "%s", ""); /* nothing is printed where there is none */
 	put("/rdma/cm_id", "[{\"ifname\":\"x\",\"pid\":%u}]", pid);
@@ -125,7 +123,7 @@ static void play_machine(void)
 	put_program("/bin/rdma", "exec cat \"$RDMAREG_DOCTOR_ROOT/rdma/$4\"");
 	put_program("/bin/rdmaregd", "printf 'limits\\tregions_per_tenant\\t1024\\t\\t0\\n"
 				     "limits\\tpeers_per_tenant\\t1024\\t\\t0\\n'");
-	put_resources(true);
+	put_resources();
 }
 
 static int doctor(void)
@@ -158,11 +156,12 @@ static void test_each(void)
 {
 	check(doctor() == 1 && only_problems() && found("problem", "no RDMA adapter"));
 
-	put_resources(false);
+	put("/rdma/cm_id", "[]");
 	check(doctor() == 1 && found("resources-lack", "keeper "));
-	put("/rdma/pd", "[{\"pid\":%u},{\"pid\":%u}]", pid, pid);
+	/* a thread of it has made the third */
+	put("/rdma/pd", "[{\"pid\":%u},{\"pid\":%u},{\"pid\":98}]", pid, pid);
 	check(doctor() == 1 && found("resources-left", "keeper "));
-	put_resources(true);
+	put_resources();
 
 	put_of_keeper("stat", "4711 (rdmareg-keeper) T 1 2 3");
 	check(doctor() == 1 && found("keeper-stopped", "keeper "));

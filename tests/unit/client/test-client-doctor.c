@@ -45,7 +45,7 @@ static struct doctor_facts sound(void)
 			     .descriptors_max = 4352,
 			     .locked_max = 64 * MIB,
 			     .mapped_bytes = 3 * MIB },
-		.resources = { 4, 3, 1, 2 },
+		.resources = { 4, 4, 1, 2 },
 		.leases = 2,
 		.socket = true,
 		.record = true,
@@ -121,10 +121,9 @@ static struct doctor_facts sound(void)
 	  (keepers[1].regions = 1, keepers[1].session = "other",                               \
 	   memcpy(keepers[1].resources, k->resources, sizeof(k->resources)),                   \
 	   keepers[1].resources[DOCTOR_PD] = 1))                                               \
-	X(RESOURCES_LEFT, "keeper 1000-default-1", k->resources[DOCTOR_PD] = 4)                \
+	X(RESOURCES_LEFT, "keeper 1000-default-1", k->resources[DOCTOR_PD] = 5)                \
 	X(RESOURCES_LEFT, "keeper 1000-default-2", keepers[1].resources[DOCTOR_MR] = 1)        \
 	X(RESOURCES_LEFT, "keeper 1000-default-2", keepers[1].resources[DOCTOR_QP] = 1)        \
-	X(RESOURCES_LACK, "keeper 1000-default-1", k->resources[DOCTOR_MR] = 2)                \
 	X(RESOURCES_LACK, "keeper 1000-default-1", k->resources[DOCTOR_CM_ID] = 0)             \
 	X(LEASES_LEFT, "keeper 1000-default-1", k->leases = 4)                                 \
 	X(LEASES_LACK, "session default of uid 1000", k->leases = 1)                           \
@@ -261,7 +260,7 @@ static void test_at_work(void)
 {
 	struct doctor_facts t = sound();
 
-	keepers[0].resources[DOCTOR_PD] = 4;
+	keepers[0].resources[DOCTOR_PD] = 5;
 	keepers[0].process.sleepers[0] = (struct doctor_sleeper){ 4711, 17 };
 	keepers[0].process.n_sleepers = 1;
 	doctor_judge(&t, &found);
