@@ -33,7 +33,8 @@ def read_floors():
 
 class File:
     def __init__(self):
-        self.lines, self.branches, self.functions = {}, {}, {}  # number: count; number: counts; name: (line, count)
+        # number: count; number: {how many: counts}, as many as the compiler made of the line here or there; name: (line, count)
+        self.lines, self.branches, self.functions = {}, {}, {}
 
     def add(self, found):
         for f in found["functions"]:
@@ -43,10 +44,12 @@ class File:
             n = line["line_number"]
             self.lines[n] = self.lines.get(n, 0) + line["count"]
             counts = [b["count"] for b in line["branches"]]
-            old = self.branches.get(n, [])
-            size = max(len(old), len(counts))
-            padded = [c + [0] * (size - len(c)) for c in (old, counts)]
-            self.branches[n] = [a + b for a, b in zip(*padded)]
+            forms = self.branches.setdefault(n, {})
+            forms[len(counts)] = [a + b for a, b in zip(forms.get(len(counts), [0] * len(counts)), counts)]
+
+    def taken(self, n):
+        """Of the branches of a line: is it taken? Where programs differ in what they are, of those that tests know best."""
+        return max(([c > 0 for c in form] for form in self.branches[n].values()), key=lambda t: (sum(t) / len(t) if t else 1, len(t)))
 
 
 def read(build):
@@ -80,7 +83,7 @@ class Count:
                 self.never.append(f"{path}:{line}: {name}()")
         source = dict(enumerate((TOP / path).read_text(encoding="utf-8").splitlines(), 1))
         for number, count in sorted(file.lines.items()):
-            taken = [c > 0 for c in file.branches[number]]
+            taken = file.taken(number)
             self.lines[0] += count > 0
             self.lines[1] += 1
             self.branches[0] += sum(taken)

@@ -76,7 +76,8 @@ def fuzz(name, seconds):
     unpack(name, corpus)
     before = set(LOGS.glob(f"{name}-*"))
     failed = run([str(FUZZ / "tests/fuzz" / f"fuzz-{name}"), f"-max_total_time={seconds}", f"-max_len={INPUT_MAX}", "-timeout=25",
-                  "-rss_limit_mb=2048", "-print_final_stats=1", "-report_slow_units=25", f"-artifact_prefix={LOGS}/{name}-", str(corpus)], log)
+                  "-rss_limit_mb=2048", "-print_final_stats=1", "-report_slow_units=25", f"-artifact_prefix={LOGS}/{name}-", str(corpus)], log,
+                 env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
     text = log.read_text(encoding="utf-8", errors="replace")
     runs = re.findall(r"stat::number_of_executed_units: +(\d+)", text)
     found = sorted(set(LOGS.glob(f"{name}-*")) - before)
