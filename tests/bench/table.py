@@ -38,9 +38,8 @@ Made by `./run bench`; do not edit. (`tests/bench/table.py` makes it from `tests
 and the adapter is soft-RoCE, so no absolute time says anything about hardware. Both sides of each
 ratio ran in the same boot, in turn, round by round. A value is the median of the ratios of all
 rounds, with the quartiles in brackets. A goal is *reached* if both quartiles reach it, *missed* if
-neither does, and otherwise *open*: such a row decides nothing. Where it says *the machine's*, the
-emulator decides the number. A ratio close to 1 means that two ways do the same work. A
-ratio of two different kinds of work (a D-Bus call and an ioctl, a page fault and a packet) depends
+neither does, and otherwise *open*: such a row decides nothing. A ratio close to 1 means that two
+ways do the same work. A ratio of two different kinds of work (a D-Bus call and an ioctl, a page fault and a packet) depends
 on what is expensive in the emulator. System calls, context switches and page faults cost it more
 than copying does, and a packet costs it much more than it costs an adapter.
 
@@ -55,9 +54,9 @@ def read_rows(path):
 def verdict(row):
     """Goal and verdict as the table says them. Where the quartiles lie on both sides of the goal a median on the good one is luck, as is one on the
     other: such a row decides nothing. Nor does a time on an emulated machine, which has no goal therefore."""
-    value, low, high, unit, goal = row[3], row[4], row[5], row[7], row[8]
+    value, low, high, goal = row[3], row[4], row[5], row[8]
     if goal == "-":
-        return "", "the machine's" if unit in ("ms", "us") and row[0] != "P8" else ""
+        return "", ""
     relation, limit = goal.split()
     said = goal.replace("<=", "at most").replace(">=", "at least")
     try:
