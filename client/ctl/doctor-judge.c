@@ -439,13 +439,20 @@ static bool has(const struct doctor_findings *f, const struct doctor_finding *it
 	return f->others > 0; /* perhaps among those that were only counted */
 }
 
-void doctor_confirm(struct doctor_findings *f, const struct doctor_findings *again)
+void doctor_confirm(struct doctor_findings *f, const struct doctor_findings *again, bool saw_all)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->n; i++)
+	for (size_t i = 0; saw_all && i < f->n; i++)
 		if (has(again, &f->all[i]))
 			f->all[n++] = f->all[i];
-	f->n = n;
-	f->others = f->others < again->others ? f->others : again->others;
+	if (saw_all) {
+		f->n = n;
+		f->others = f->others < again->others ? f->others : again->others;
+	}
+	for (size_t i = 0; i < again->n; i++)
+		if (again->all[i].kind == FOUND_SILENT && !has(f, &again->all[i])) {
+			f->all[f->n < DOCTOR_FINDINGS_MAX ? f->n++ : f->n - 1] = again->all[i];
+			sort(f);
+		}
 }

@@ -5,7 +5,8 @@
  *
  * What always holds: the judge asks nobody and reads nothing, so that the same facts have the same
  * findings. A fact that was not looked at is 0 and marked so, and nothing is concluded from it.
- * Things come and go while the gatherers look, so a finding is only one when two looks have it.
+ * Things come and go while the gatherers look, so one that looks again drops what is not there any
+ * more; but only a look that could have seen it does.
  */
 #ifndef RDMAREGCTL_DOCTOR_H
 #define RDMAREGCTL_DOCTOR_H
@@ -215,7 +216,10 @@ struct doctor_findings {
 /* @ret: what these facts say is wrong or worth knowing, the wrong first. */
 void doctor_judge(const struct doctor_facts *facts, struct doctor_findings *ret);
 
-/* Leaves in @f what is in @again, too. */
-void doctor_confirm(struct doctor_findings *f, const struct doctor_findings *again);
+/*
+ * Leaves in @f what is in @again, too; all, unless @saw_all: it could see what @f has. That rdmaregd
+ * does not answer any more is added.
+ */
+void doctor_confirm(struct doctor_findings *f, const struct doctor_findings *again, bool saw_all);
 
 #endif

@@ -25,7 +25,7 @@ enum {
 struct looked {
 	struct doctor_findings findings;
 	json_object *unseen;
-	bool incomplete;
+	bool incomplete, silent;
 };
 
 static void look(struct ctl *ctl, struct looked *ret)
@@ -37,6 +37,7 @@ static void look(struct ctl *ctl, struct looked *ret)
 	doctor_look(&t);
 	doctor_judge(&t, &ret->findings);
 	ret->incomplete = t.incomplete;
+	ret->silent = t.silent;
 	ret->unseen = json_object_new_array();
 	for (size_t i = 0; i < t.n_unseen; i++)
 		json_object_array_add(ret->unseen, json_object_new_string(t.unseen[i].text));
@@ -115,19 +116,49 @@ static int print_all(const struct ctl *ctl, const struct looked *l)
 	return status;
 }
 
+/* Notes what @again did not see. True: the first look, which has @n of these lines, saw it. */
+static bool saw_less(struct looked *first, size_t n, const struct looked *again)
+{
+	bool less = again->silent && !first->silent;
+
+	for (size_t i = 0; i < json_object_array_length(again->unseen); i++) {
+		json_object *line = json_object_array_get_idx(again->unseen, i);
+		size_t at = 0, all = json_object_array_length(first->unseen);
+
+		while (at < all &&
+		       !json_object_equal(json_object_array_get_idx(first->unseen, at), line))
+			at++;
+		less = less || at >= n;
+		if (at == all)
+			json_object_array_add(first->unseen, json_object_get(line));
+	}
+	first->incomplete = first->incomplete || again->incomplete;
+	return less;
+}
+
+/* One that rdmaregd answers is the first: what an earlier one had not was perhaps unseen only. */
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 {
-	static struct looked now, again;
+	static struct looked first, again;
+	size_t unseen;
 
 	(void)options, (void)arguments, (void)n;
-	look(ctl, &now);
-	for (int i = 1; i < LOOKS && count_wrong(&now.findings); i++) {
+	look(ctl, &first);
+	unseen = json_object_array_length(first.unseen);
+	for (int left = LOOKS - 1; left && count_wrong(&first.findings); left--) {
 		poll(NULL, 0, BETWEEN_LOOKS_MSEC);
 		look(ctl, &again);
+		if (first.silent && !again.silent) {
+			json_object_put(first.unseen);
+			first = again;
+			unseen = json_object_array_length(first.unseen);
+			left = LOOKS;
+			continue;
+		}
+		doctor_confirm(&first.findings, &again.findings, !saw_less(&first, unseen, &again));
 		json_object_put(again.unseen);
-		doctor_confirm(&now.findings, &again.findings);
 	}
-	return print_all(ctl, &now);
+	return print_all(ctl, &first);
 }
 
 const struct verb verb_doctor = { "doctor", "", "check whether what exists belongs together",

@@ -247,12 +247,30 @@ static void test_looks(void)
 	assert(found.all[1].kind == FOUND_OLD_LIMITS && found.all[2].kind == FOUND_SOFT);
 	keepers[0].process.descriptors_max = 4352;
 	doctor_judge(&t, &again);
-	doctor_confirm(&found, &again);
+	doctor_confirm(&found, &again, true);
 	assert(found.n == 2 && found.all[0].kind == FOUND_MTU && found.all[1].kind == FOUND_SOFT);
 	t = sound();
 	doctor_judge(&t, &again);
-	doctor_confirm(&found, &again);
+	doctor_confirm(&found, &again, true);
 	assert(!found.n && !found.others);
+}
+
+/* A look that does not see drops nothing, and that rdmaregd is gone is not lost. */
+static void test_blind_look(void)
+{
+	struct doctor_facts t = sound(), gone = { .root = true, .silent = "gone" };
+
+	keepers[0].process.descriptors_max = 1024;
+	doctor_judge(&t, &found);
+	assert(found.n == 1);
+	doctor_judge(&gone, &again);
+	doctor_confirm(&found, &again, false);
+	assert(found.n == 2 && found.all[0].kind == FOUND_OLD_LIMITS);
+	assert(found.all[1].kind == FOUND_SILENT);
+	doctor_confirm(&found, &again, false);
+	assert(found.n == 2);
+	doctor_confirm(&found, &again, true);
+	assert(found.n == 1 && found.all[0].kind == FOUND_SILENT);
 }
 
 /* Whoever works is seen with more than it has, or asleep, in each look; but not with the same. */
@@ -266,13 +284,13 @@ static void test_at_work(void)
 	doctor_judge(&t, &found);
 	assert(found.n == 2);
 	doctor_judge(&t, &again);
-	doctor_confirm(&found, &again);
+	doctor_confirm(&found, &again, true);
 	assert(found.n == 2);
 	t.newest++;
 	keepers[0].process.sleepers[0].switches++;
 	doctor_judge(&t, &again);
 	assert(again.n == 2);
-	doctor_confirm(&found, &again);
+	doctor_confirm(&found, &again, true);
 	assert(!found.n);
 }
 
@@ -289,11 +307,11 @@ static void test_many(void)
 	doctor_judge(&t, &found);
 	assert(found.n == DOCTOR_FINDINGS_MAX && found.others == 3);
 	doctor_judge(&t, &again);
-	doctor_confirm(&found, &again);
+	doctor_confirm(&found, &again, true);
 	assert(found.n == DOCTOR_FINDINGS_MAX && found.others == 3);
 	t.n_files = 1;
 	doctor_judge(&t, &again);
-	doctor_confirm(&found, &again);
+	doctor_confirm(&found, &again, true);
 	assert(found.n == 1 && !found.others);
 }
 
@@ -308,6 +326,7 @@ int main(void)
 	test_others_watches();
 	test_estranged();
 	test_looks();
+	test_blind_look();
 	test_at_work();
 	test_many();
 	for (size_t i = 0; i < _FOUND_MAX; i++) {
