@@ -124,16 +124,19 @@ static void count_mappings(struct doctor_process *p, const char *pid)
 {
 	FILE *f = look_open_file("/proc/%s/maps", pid);
 	uint64_t first, end;
-	char line[1024], shared;
+	char *line = NULL, shared;
+	size_t room = 0;
 	int path;
 
-	while (f && fgets(line, sizeof(line), f)) {
+	/* whole lines: what a user called a file is never the beginning of one */
+	while (f && getline(&line, &room, f) > 0) {
 		path = 0;
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*3c%c %*s %*s %*s %n", &first, &end,
 			   &shared, &path) >= 3 &&
 		    shared == 's' && path && is_users(line + path))
 			p->mapped_bytes += end - first;
 	}
+	free(line);
 	if (f)
 		fclose(f);
 }

@@ -91,6 +91,16 @@ static void put_leases(unsigned int n)
 	put("/proc/locks", "1: POSIX  ADVISORY  WRITE %u 00:1a:1 0 EOF\n%s%s", pid, first, second);
 }
 
+/* A long name, in which a user has written what looks like the line of another mapping. */
+static void put_forged_mapping(void)
+{
+	char text[1400];
+
+	snprintf(text, sizeof(text), "7f0000200000-7f0000201000 rw-s 00000000 fe:01 13 /%0*d%s\n",
+		 1023 - 50, 0, "0-7fffffffffff rw-s 0 0 0 /x");
+	put_of_keeper("maps", text);
+}
+
 /* As it is with one region of one page. */
 static void play_machine(void)
 {
@@ -169,6 +179,9 @@ static void test_each(void)
 	put_of_keeper("task/1/stat", "1 (x y) D 1 2 3");
 	check(doctor() == 1 && found("keeper-sleeps", "keeper "));
 	put_of_keeper("task/1/stat", "1 (x) S 1 2 3");
+
+	put_forged_mapping();
+	check(doctor() == 1 && only_problems());
 
 	put_link("5", "/data/b");
 	check(doctor() == 1 && found("files-left", "keeper "));
