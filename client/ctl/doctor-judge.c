@@ -69,7 +69,7 @@ const struct doctor_words doctor_words[] = {
 		"release regions, or raise regions_per_tenant and peers_per_tenant and: rdmaregctl keeper replace NAME" },
 	[FOUND_OLD_LIMITS] = { "keeper-limits", DOCTOR_NOTE, "a keeper was started with lower limits than rdmaregd.conf gives now",
 		"rdmaregctl keeper replace NAME, if it needs them" },
-	[FOUND_STRAY_PROCESS] = { "stray-process", DOCTOR_WRONG, "a process called rdmareg-keeper is none of those that rdmaregd lists",
+	[FOUND_STRAY_PROCESS] = { "stray-process", DOCTOR_WRONG, "a keeper's process is none of those that rdmaregd lists",
 		"systemctl status PID says what it is; if it is of an earlier rdmaregd, end it: kill PID" },
 	[FOUND_STRAY_FILE] = { "stray-file", DOCTOR_WRONG, "a file of a keeper is there, and the keeper is not",
 		"systemctl restart rdmaregd removes it; if it comes again, report it" },
@@ -359,8 +359,12 @@ static void judge_strays(const struct doctor_facts *t, struct doctor_findings *f
 	if (t->silent || !t->root)
 		return;
 	for (size_t i = 0; i < t->n_strays; i++) {
-		snprintf(subject, sizeof(subject), "process %" PRIu32, t->strays[i]);
-		find(f, FOUND_STRAY_PROCESS, subject, "%s", subject);
+		const struct doctor_stray *s = &t->strays[i];
+
+		if (s->uid && (s->uid < t->keeper_uid_first || s->uid > t->keeper_uid_last))
+			continue; /* a user's own, which is nobody's keeper */
+		snprintf(subject, sizeof(subject), "process %" PRIu32, s->pid);
+		find(f, FOUND_STRAY_PROCESS, subject, "%s, of uid %" PRIu32, subject, s->uid);
 	}
 	for (size_t i = 0; i < t->n_files; i++)
 		find(f, FOUND_STRAY_FILE, t->files[i].text, "%s", t->files[i].text);

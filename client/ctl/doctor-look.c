@@ -339,6 +339,9 @@ static void look_at_settings(struct doctor_facts *t)
 			t->peers_per_tenant = strtoull(value, NULL, 10);
 		else if (!strcmp(name, "memlock_bytes"))
 			t->memlock_bytes = strtoull(value, NULL, 10);
+		else if (!strcmp(name, "keeper_uids"))
+			sscanf(value, "%" SCNu32 "-%" SCNu32, &t->keeper_uid_first,
+			       &t->keeper_uid_last);
 		else if (!strcmp(name, "listen_address"))
 			take_addresses(t, value);
 	}

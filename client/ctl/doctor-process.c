@@ -9,7 +9,7 @@
 #include "config.h"
 #include "doctor-look.h"
 
-#define KEEPER_COMM "rdmareg-keeper"
+#define KEEPER PKGLIBEXECDIR "/rdmareg-keeper"
 
 /* The state letter of a process or thread; 0: there is none. It stands behind a name in brackets. */
 static char state_of(const char *folder, const char *task)
@@ -174,26 +174,47 @@ static bool is_in_unit(uint32_t pid, const char *unit)
 	return found;
 }
 
+/* The user that it is now. False: it is not there any more. */
+static bool read_user(const char *pid, uint32_t *ret)
+{
+	FILE *f = look_open_file("/proc/%.16s/status", pid);
+	char line[256];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "Uid: %*u %" SCNu32, ret) == 1;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* By what it runs, which it cannot choose as it can its name. One that was replaced counts, too. */
+static bool has_program(DIR *processes, const char *pid)
+{
+	char path[300], target[512];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/exe", pid);
+	n = readlinkat(dirfd(processes), path, target, sizeof(target) - 1);
+	target[n < 0 ? 0 : n] = 0;
+	return !strcmp(target, KEEPER) || !strcmp(target, KEEPER " (deleted)");
+}
+
 static void look_for_strays(struct doctor_facts *t)
 {
 	DIR *d = look_open_folder("/proc");
 	struct dirent *entry;
-	char comm[32];
 
 	while (d && (entry = readdir(d))) {
-		FILE *f = isdigit((unsigned char)*entry->d_name)
-				  ? look_open_file("/proc/%.16s/comm", entry->d_name)
-				  : NULL;
-		bool keeper = f && fgets(comm, sizeof(comm), f) && !strcmp(comm, KEEPER_COMM "\n");
-		uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-		uint32_t *stray;
+		uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10), uid;
+		struct doctor_stray *stray;
 
-		if (f)
-			fclose(f);
-		if (!keeper || look_keeper_of(t, pid) || state_of("", entry->d_name) == 'Z')
+		if (!isdigit((unsigned char)*entry->d_name) || !has_program(d, entry->d_name) ||
+		    look_keeper_of(t, pid) || state_of("", entry->d_name) == 'Z' ||
+		    !read_user(entry->d_name, &uid))
 			continue;
 		stray = doctor_grow(&t->strays, &t->n_strays, sizeof(*stray));
-		*stray = pid;
+		*stray = (struct doctor_stray){ pid, uid };
 	}
 	if (d)
 		closedir(d);

@@ -56,6 +56,11 @@ struct doctor_keeper {
 	bool socket, record; /* its files in the runtime directory */
 };
 
+/* A process with the keepers' program that rdmaregd does not list. Any user can have one. */
+struct doctor_stray {
+	uint32_t pid, uid;
+};
+
 /* A user's session, by the list of regions. */
 struct doctor_tenant {
 	uint32_t uid;
@@ -104,7 +109,7 @@ struct doctor_facts {
 	size_t n_tenants;
 
 	bool have_processes, have_runtime, have_resources, have_locks, have_units, have_settings;
-	uint32_t *strays; /* processes called like keepers, that rdmaregd does not list */
+	struct doctor_stray *strays;
 	size_t n_strays;
 	struct doctor_text *files; /* in the runtime directory, of no keeper that is listed */
 	size_t n_files;
@@ -116,6 +121,7 @@ struct doctor_facts {
 	uint64_t openers, ranges, layouts;
 
 	/* Settings, and what the kernel allows; 0: not known. */
+	uint32_t keeper_uid_first, keeper_uid_last; /* users that keepers are */
 	uint64_t regions_per_tenant, peers_per_tenant, memlock_bytes, max_map_count;
 	struct doctor_text *addresses; /* of listen_address, that this machine does not have */
 	size_t n_addresses;

@@ -19,7 +19,7 @@ static struct doctor_problem problem = { "adapter x cannot be used", "its port i
 					 "rdma link" };
 static struct doctor_unit unit;
 static struct doctor_text text = { "192.0.2.1" };
-static uint32_t stray = 4713;
+static struct doctor_stray stray = { 4713, 0 };
 
 /* One user with two keepers, of which one has all regions: three, of which two have a lease. */
 static struct doctor_facts sound(void)
@@ -87,6 +87,8 @@ static struct doctor_facts sound(void)
 		.openers = 1,
 		.ranges = 3,
 		.layouts = 2,
+		.keeper_uid_first = 60706,
+		.keeper_uid_last = 61183,
 		.regions_per_tenant = 1024,
 		.peers_per_tenant = 1024,
 		.memlock_bytes = 64 * MIB,
@@ -209,6 +211,20 @@ static void test_without_daemon(void)
 	assert(!found.n);
 }
 
+/* Every user can run the keepers' program, but none as root or as a user that keepers are. */
+static void test_strays_of_users(void)
+{
+	struct doctor_facts t = sound();
+
+	t.strays = &stray;
+	t.n_strays = 1;
+	for (stray.uid = 60705; stray.uid <= 61184; stray.uid++) {
+		doctor_judge(&t, &found);
+		assert(found.n == (stray.uid > 60705 && stray.uid < 61184));
+	}
+	stray.uid = 0;
+}
+
 /* A program that uses the device has watches of its own. */
 static void test_others_watches(void)
 {
@@ -265,8 +281,8 @@ static void test_blind_look(void)
 	assert(found.n == 1);
 	doctor_judge(&gone, &again);
 	doctor_confirm(&found, &again, false);
-	assert(found.n == 2 && found.all[0].kind == FOUND_OLD_LIMITS);
-	assert(found.all[1].kind == FOUND_SILENT);
+	assert(found.n == 2 && found.all[0].kind == FOUND_SILENT);
+	assert(found.all[1].kind == FOUND_OLD_LIMITS);
 	doctor_confirm(&found, &again, false);
 	assert(found.n == 2);
 	doctor_confirm(&found, &again, true);
@@ -323,6 +339,7 @@ int main(void)
 	assert(!found.n && !found.others);
 	test_each();
 	test_without_daemon();
+	test_strays_of_users();
 	test_others_watches();
 	test_estranged();
 	test_looks();
