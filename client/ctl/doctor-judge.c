@@ -438,7 +438,8 @@ static bool has(const struct doctor_findings *f, const struct doctor_finding *it
 {
 	for (size_t i = 0; i < f->n; i++)
 		if (f->all[i].kind == it->kind && f->all[i].mark == it->mark &&
-		    !strcmp(f->all[i].subject, it->subject))
+		    !strcmp(f->all[i].subject, it->subject) &&
+		    (!it->mark || !strcmp(f->all[i].detail, it->detail)))
 			return true;
 	return f->others > 0; /* perhaps among those that were only counted */
 }

@@ -206,8 +206,9 @@ extern const struct doctor_words doctor_words[_FOUND_MAX];
 struct doctor_finding {
 	enum doctor_kind kind;
 	char subject[128]; /* what it is about: with the kind, the same in every look, as is */
-	uint64_t mark;	   /* what would have changed if it were only on its way; 0: nothing */
-	char what[256];	   /* in place of the kind's; "": that */
+	/* with the detail, what would have changed if it were only on its way; 0: nothing */
+	uint64_t mark;
+	char what[256]; /* in place of the kind's; "": that */
 	char detail[512];
 	char command[256]; /* likewise */
 };

@@ -310,6 +310,23 @@ static void test_at_work(void)
 	assert(!found.n);
 }
 
+/* Numbers that are wrong each time, and never the same, are those of things that come and go. */
+static void test_other_numbers(void)
+{
+	struct doctor_facts t = sound();
+
+	t.bytes = 4 * MIB;
+	doctor_judge(&t, &found);
+	assert(found.n == 1 && found.all[0].kind == FOUND_CHARGES);
+	doctor_judge(&t, &again);
+	doctor_confirm(&found, &again, true);
+	assert(found.n == 1);
+	t.bytes = 5 * MIB;
+	doctor_judge(&t, &again);
+	doctor_confirm(&found, &again, true);
+	assert(!found.n);
+}
+
 /* More than there is room for are counted, and stay so if they are there again. */
 static void test_many(void)
 {
@@ -345,6 +362,7 @@ int main(void)
 	test_looks();
 	test_blind_look();
 	test_at_work();
+	test_other_numbers();
 	test_many();
 	for (size_t i = 0; i < _FOUND_MAX; i++) {
 		if (!reached[i])
