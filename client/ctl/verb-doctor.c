@@ -9,10 +9,12 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "doctor.h"
 #include "machine.h"
+#include "shown.h"
 
 #define LOOKS 3
 #define BETWEEN_LOOKS_MSEC 500
@@ -28,6 +30,16 @@ struct looked {
 	bool incomplete, silent;
 };
 
+/* Of names that others chose nothing reaches the terminal, or breaks JSON. */
+static json_object *shown(const char *text)
+{
+	char *copy = shown_copy(text);
+	json_object *o = json_object_new_string(copy ? copy : "");
+
+	free(copy);
+	return o;
+}
+
 static void look(struct ctl *ctl, struct looked *ret)
 {
 	struct doctor_facts t = { 0 };
@@ -40,14 +52,14 @@ static void look(struct ctl *ctl, struct looked *ret)
 	ret->silent = t.silent;
 	ret->unseen = json_object_new_array();
 	for (size_t i = 0; i < t.n_unseen; i++)
-		json_object_array_add(ret->unseen, json_object_new_string(t.unseen[i].text));
+		json_object_array_add(ret->unseen, shown(t.unseen[i].text));
 	doctor_free(&t);
 	json_object_put(o);
 }
 
 static void add(json_object *o, const char *key, const char *text)
 {
-	json_object_object_add(o, key, json_object_new_string(text));
+	json_object_object_add(o, key, shown(text));
 }
 
 static json_object *model(const struct doctor_finding *f)

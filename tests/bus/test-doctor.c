@@ -213,6 +213,10 @@ static void test_each(void)
 	put_file_of_keeper("record");
 	check(doctor() == 1);
 	check(found("stray-file", RUNDIR "/keepers/7-x-1.record") == (geteuid() == 0));
+	snprintf(keeper, sizeof(keeper), "evil\033[2J\377");
+	put_file_of_keeper("record");
+	check(doctor() == 1 && !strchr(out, '\033') && !strchr(out, '\377'));
+	check(found("stray-file", RUNDIR "/keepers/evil\\\\x1b[2J\\\\xff.") == (geteuid() == 0));
 	put("/sys/class/misc/rdmareg/totals/openers", "0\n");
 	put("/proc/sys/vm/max_map_count", "1200\n");
 	put_program("/bin/rdmaregd",
