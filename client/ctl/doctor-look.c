@@ -22,6 +22,7 @@
 
 #include "config.h"
 #include "doctor-look.h"
+#include "format.h"
 #include "program.h"
 #include "proto/rdmareg-uapi.h"
 
@@ -338,7 +339,7 @@ static void look_at_settings(struct doctor_facts *t)
 		else if (!strcmp(name, "peers_per_tenant"))
 			t->peers_per_tenant = strtoull(value, NULL, 10);
 		else if (!strcmp(name, "memlock_bytes"))
-			t->memlock_bytes = strtoull(value, NULL, 10);
+			parse_size(value, &t->memlock_bytes);
 		else if (!strcmp(name, "keeper_uids"))
 			sscanf(value, "%" SCNu32 "-%" SCNu32, &t->keeper_uid_first,
 			       &t->keeper_uid_last);

@@ -191,6 +191,11 @@ static void test_each(void)
 	put_forged_mapping();
 	check(doctor() == 1 && only_problems());
 
+	put_program("/bin/rdmaregd", "printf 'keepers\\tmemlock_bytes\\t65M\\t\\t0\\n'");
+	check(doctor() == 1 && strstr(out, "\"kind\":\"keeper-limits\""));
+	put_program("/bin/rdmaregd", "printf 'keepers\\tmemlock_bytes\\t64M\\t\\t0\\n'");
+	check(doctor() == 1 && only_problems());
+
 	put_link("5", "/data/b");
 	check(doctor() == 1 && found("files-left", "keeper "));
 	put_link("5", "anon_inode:[eventfd]");
