@@ -5,13 +5,15 @@
  * tested where there is no adapter.
  *
  * Each 17th transfer of a connection fails and ends it, a write after its first half. With
- * $FAKE_REGIONS set to "astray" each third write lands a page too far. When there is a file with the name
+ * $FAKE_REGIONS set to "astray" each third write lands a page too far, with "dies" the program is killed
+ * by the fifth. When there is a file with the name
  * $FAKE_REGIONS_END, the region is found to have ended, and the file is removed.
  */
 #include <rdmareg.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -317,6 +319,8 @@ int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t leng
 		return r;
 	if (how && !strcmp(how, "astray") && ++p->writes % 3 == 0)
 		offset += PAGE;
+	if (how && !strcmp(how, "dies") && ++p->writes == 5)
+		raise(SIGKILL);
 	return pwrite(p->fd, data, length, (off_t)offset);
 }
 

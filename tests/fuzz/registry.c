@@ -156,7 +156,7 @@ static void add_region(struct bytes *b, uint8_t how)
 	error = registry_add_region(r, tenant, how >> 4 & 3, length, id, &there[i]);
 	if (error) {
 		there[i] = NULL;
-		assert(error > 0 && (!id || error == REGISTRY_E_EXISTS || error > 0));
+		assert(id ? error == REGISTRY_E_EXISTS : error > 0 && error != REGISTRY_E_EXISTS);
 		return;
 	}
 	tenants_of[i] = tenant;

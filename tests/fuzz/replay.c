@@ -10,6 +10,7 @@
  * What always holds: an input lies in memory of exactly its size, so that a sanitizer sees whoever
  * reads beyond it; the line that is played when the program dies is the last one that was named.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,34 +27,39 @@ static unsigned int digits(const char *at, int n)
 	return v;
 }
 
-/* What @line says; the number of bytes. @ret: room for as many as any line of that length has. */
+/* What @line says; the number of bytes. @ret: room for them, or NULL: they are only counted. */
 static size_t decode(const char *line, char *ret)
 {
 	size_t n = 0;
 
 	while (*line && *line != '\n') {
-		if (line[0] == '\\' && line[1] == 'x' && strlen(line) >= 4) {
-			ret[n++] = (char)digits(line + 2, 2);
-			line += 4;
-		} else if (line[0] == '\\' && line[1] == 'z' && strlen(line) >= 6) {
-			memset(ret + n, 0, digits(line + 2, 4));
-			n += digits(line + 2, 4);
-			line += 6;
-		} else {
-			ret[n++] = *line++;
-		}
+		bool zeros = line[0] == '\\' && line[1] == 'z' && strlen(line) >= 6;
+		bool coded = line[0] == '\\' && line[1] == 'x' && strlen(line) >= 4;
+		size_t some = zeros ? digits(line + 2, 4) : 1;
+
+		if (ret)
+			memset(ret + n, zeros ? 0 : coded ? (int)digits(line + 2, 2) : *line, some);
+		n += some;
+		line += zeros ? 6 : coded ? 4 : 1;
 	}
 	return n;
 }
 
-static void play(const char *bytes, size_t size)
+static void *room_for(size_t size)
 {
-	uint8_t *exact = malloc(size ? size : 1);
+	void *room = malloc(size ? size : 1);
 
-	if (!exact) {
+	if (!room) {
 		fprintf(stderr, "replay: out of memory\n");
 		exit(1);
 	}
+	return room;
+}
+
+static void play(const char *bytes, size_t size)
+{
+	uint8_t *exact = room_for(size);
+
 	memcpy(exact, bytes, size);
 	LLVMFuzzerTestOneInput(exact, size);
 	free(exact);
@@ -70,13 +76,11 @@ static void play_corpus(const char *path)
 		exit(1);
 	}
 	while (getline(&line, &room, f) >= 0) {
-		/* six bytes of a line are at most 65535 of the input */
-		char *bytes = malloc((strlen(line) / 6 + 1) * 65536);
+		char *bytes = room_for(decode(line, NULL));
 
 		printf("%s:%zu\n", path, ++n);
 		fflush(stdout);
-		if (bytes)
-			play(bytes, decode(line, bytes));
+		play(bytes, decode(line, bytes));
 		free(bytes);
 	}
 	free(line);
@@ -85,9 +89,9 @@ static void play_corpus(const char *path)
 
 static void play_random(unsigned long n, size_t max)
 {
-	char *bytes = malloc(max + 1);
+	char *bytes = room_for(max + 1);
 
-	for (unsigned long i = 0; bytes && i < n; i++) {
+	for (unsigned long i = 0; i < n; i++) {
 		size_t size;
 
 		srand((unsigned int)i + 1);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # torture-actor.sh WHAT MSEC FILESYSTEM - something happens to a part of the product, or to what it stands on, while ./run torture plays a tape
-# (tests/lab/src/torture/actors.h). Returns when it has happened; what lasts ends by itself after MSEC.
+# (tests/lab/src/torture/actors.h). Returns when it has happened; what lasts ends by itself after MSEC. Status 77: there was nothing that it could
+# happen to.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 . /lab/guest/torture.sh
@@ -22,8 +23,15 @@ later() {
 }
 
 stop() { # PROCESS... - for MSEC
-	[ $# -gt 0 ] || return 0
+	[ $# -gt 0 ] || return 77
 	kill -STOP "$@" && later kill -CONT "$@"
+}
+
+kill_all() { # NAME
+	local status=0
+	pkill -KILL -x "$1" || status=$?
+	[ $status != 1 ] || status=77
+	return $status
 }
 
 off_bus() { ! bus_has_owner "$RDMAREG_BUS_NAME"; }
@@ -52,9 +60,10 @@ upgrade() {
 
 # No filesystem is unmounted under a region; without regions it is, and mounted again.
 remount() {
-	local source type options
+	local source type options regions
 	read -r source type options < <(findmnt -no SOURCE,FSTYPE,OPTIONS "$dir")
-	if grep -q " $dir/" /proc/[0-9]*/maps 2>/dev/null && umount "$dir" 2>/dev/null; then
+	regions=$(rdmaregctl --json list | jq length) && [ -n "$regions" ] || return 1
+	if [ "$regions" != 0 ] && umount "$dir" 2>/dev/null; then
 		echo "$dir could be unmounted under a region"
 		return 1
 	fi
@@ -70,15 +79,16 @@ case $what in
 kill-daemon) another_daemon KILL ;;
 stop-daemon) stop "$(cat /run/lab/rdmaregd.pid)" ;;
 upgrade) upgrade ;;
-kill-gate) pkill -KILL -x rdmareg-gate || : ;;
+kill-gate) kill_all rdmareg-gate ;;
 stop-keeper) stop $(keeper_pids) ;;
-kill-keeper) pkill -KILL -x "$RDMAREG_KEEPER" || : ;;
+kill-keeper) kill_all "$RDMAREG_KEEPER" ;;
 remount) remount ;;
 link-down) on_b ip link set veth-b down && later on_b ip link set veth-b up ;;
 storage-hangs) dmsetup suspend --noflush --nolockfs "$disk" && later dmsetup resume --noudevsync "$disk" ;;
 storage-fails)
 	dmsetup table "$disk" >"/run/lab/$disk"
-	disk_is "0 $(cut -d' ' -f2 "/run/lab/$disk") error"
+	disk_is "0 $(cut -d' ' -f2 "/run/lab/$disk") error" &&
+		! dd if="/dev/mapper/$disk" of=/dev/null bs=4096 count=1 iflag=direct status=none 2>/dev/null
 	;;
 storage-mends) disk_is "$(cat "/run/lab/$disk")" && remount ;;
 *)

@@ -12,7 +12,7 @@ trap 'rm -rf "$folder"' EXIT
 status() {
 	local want=$1 got=0
 	shift
-	"$program" --peers '' "$@" "${subject[@]}" >"$folder/said" || got=$?
+	"$program" --peers '' "$@" "${subject[@]}" >"$folder/said" 2>&1 || got=$?
 	[ $got = "$want" ] || { echo "$*: status $got, expected $want"; cat "$folder/said"; exit 1; }
 }
 
@@ -30,6 +30,9 @@ grep -q ' must be ' "$folder/said"
 status 1 --replay "$folder/tape" --tries 0
 status 1 --stamps 30
 grep -q '^wrong: ' "$folder/said"
+FAKE_REGIONS=dies
+status 1 --stamps 1
+grep -q 'a peer or the actor died' "$folder/said"
 unset FAKE_REGIONS
 status 0 --replay "$folder/tape"
 
@@ -39,8 +42,15 @@ cat >"$folder/actor" <<'EOF'
 echo "$@" >>"${0%/*}/acted"
 case $1 in
 kill-keeper | remount | storage-mends) touch "$FAKE_REGIONS_END" ;;
+stop-keeper) exit 77 ;;
 kill-daemon) [ ! -e "${0%/*}/harm" ] || printf x | dd of="${0%/*}/a" bs=1 seek=100 conv=notrunc status=none ;;
 esac
+if [ -e "${0%/*}/loses" ]; then
+	case $1 in
+	storage-fails) cp "${0%/*}/a" "${0%/*}/a.old"; cp "${0%/*}/b" "${0%/*}/b.old" ;;
+	storage-mends) cp "${0%/*}/a.old" "${0%/*}/a"; cp "${0%/*}/b.old" "${0%/*}/b" ;;
+	esac
+fi
 EOF
 chmod +x "$folder/actor"
 export FAKE_REGIONS_END=$folder/ended
@@ -49,9 +59,16 @@ status 0 --operations 1000 --actors "$folder/actor"
 for what in kill-daemon stop-daemon upgrade kill-gate stop-keeper kill-keeper remount link-down storage-hangs storage-fails storage-mends; do
 	grep -q "^$what [0-9]* xfs$" "$folder/acted" || { echo "no $what"; exit 1; }
 done
+! grep -q '^xfs: stop-keeper' "$folder/said" || { echo "what could not happen counts"; exit 1; }
+touch "$folder/loses"
+status 1 --operations 1000 --actors "$folder/actor" --tries 0
+grep -q 'of what was written and synced is lost' "$folder/said"
+rm "$folder/loses"
 touch "$folder/harm"
 status 1 --operations 1000 --actors "$folder/actor" --tape "$folder/tape" --tries 40
 grep -q 'byte 100 ' "$folder/said"
+status 2 --replay "$folder/tape"
+grep -q 'give --actors as well' "$folder/said"
 unset FAKE_REGIONS_END
 truncate -s 2M "$folder/device"
 subject=(device-dax "$folder/device")

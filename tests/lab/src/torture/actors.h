@@ -17,7 +17,10 @@ struct actors {
 	const char *filesystem;
 };
 
-/* Lasts between 0.1 and 2.1 s, if it is one that lasts. 0, or a negative errno. */
+/*
+ * Lasts between 0.1 and 2.1 s, if it is one that lasts. 0, or a negative errno: EOPNOTSUPP if there was
+ * nothing that it could happen to (the command's status is 77).
+ */
 int actors_run(const struct actors *a, const char *what, uint32_t value);
 
 /*

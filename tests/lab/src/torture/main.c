@@ -110,7 +110,7 @@ static int64_t act(struct torture *t, const struct op *op, uint8_t *data)
 			    remote_perform(t->remote, t->path, &sync, NULL) == 0;
 	int64_t n = actors_perform(&t->actors, &t->local, op, data, written_back), r = 0;
 
-	t->acting = n < 0;
+	t->acting = n < 0 && n != -EOPNOTSUPP;
 	if (n >= 0 && t->remote && op_ends_region(op->kind))
 		r = remote_perform(t->remote, t->path, &gone, NULL);
 	return r < 0 ? r : n;
@@ -261,6 +261,14 @@ static int replay(const struct subject *s, const struct request *q)
 
 	if (n == 0) {
 		fprintf(stderr, "%s: no tape\n", q->replay);
+		return 2;
+	}
+	for (size_t i = 0; !q->can.actors && i < n; i++) {
+		if (!op_is_actor(ops[i].kind))
+			continue;
+		fprintf(stderr, "%s: %s is for actors: give --actors as well\n", q->replay,
+			op_name(ops[i].kind));
+		free(ops);
 		return 2;
 	}
 	held = play(s, ops, n, NULL, &verdict);

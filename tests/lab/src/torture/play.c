@@ -159,6 +159,7 @@ static bool judge_change(struct play *p, const struct op *op, int64_t n)
 
 	if (n == -EOPNOTSUPP || n == -ENOTTY || n == -EXDEV || n == -ENOSYS) {
 		p->counts->missing++;
+		p->counts->done[op->kind] -= op_is_actor(op->kind);
 		return true;
 	}
 	if ((n == -ETXTBSY && held && op_takes(op->kind)) ||

@@ -376,6 +376,15 @@ static void change(struct worker *w, int fd)
 	}
 }
 
+static void act(struct worker *w, enum op_kind kind, uint32_t value)
+{
+	int r = actors_run(&w->request->actors, op_name(kind), value);
+
+	if (r < 0 && r != -EOPNOTSUPP)
+		say(w->arena, "%s failed", op_name(kind));
+	w->arena->acts += r == 0;
+}
+
 /* What ends no region; and again, after a while. */
 static void be_actor(struct worker *w)
 {
@@ -385,11 +394,7 @@ static void be_actor(struct worker *w)
 	uint32_t n = sizeof(kinds) / sizeof(*kinds) - !w->request->can->disk;
 
 	while (!w->arena->over) {
-		enum op_kind kind = kinds[below(w, n)];
-
-		if (actors_run(&w->request->actors, op_name(kind), below(w, 2000)) < 0)
-			say(w->arena, "%s failed", op_name(kind));
-		w->arena->acts++;
+		act(w, kinds[below(w, n)], below(w, 2000));
 		poll(NULL, 0, (int)(1000 + below(w, 3000)));
 	}
 }
@@ -444,9 +449,7 @@ static void lose_region(struct worker *w, int fd, uint64_t *id)
 
 	if (lseek(fd, 0, SEEK_END) < PAGE)
 		return;
-	if (actors_run(&w->request->actors, op_name(OP_KILL_KEEPER), 0) < 0)
-		say(w->arena, "kill-keeper failed");
-	w->arena->acts++;
+	act(w, OP_KILL_KEEPER, 0);
 	while (make_region(w, fd, id) < 0 && !w->arena->over) {
 		if (now_usec() - since > PATIENCE_USEC)
 			say(w->arena, "no new region: %s", rdmareg_last_error());
@@ -463,6 +466,23 @@ static void end_region(struct arena *a, uint64_t id)
 	rdmareg_close(bus);
 }
 
+/* Of each kind something was done, or the run says nothing. */
+static bool has_all(const struct worker *w)
+{
+	const struct arena *a = w->arena;
+
+	return a->reads && a->writes && (a->acts || !w->request->actors.command);
+}
+
+static void await(struct worker *w, pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) < 0 || status != 0)
+		say(w->arena, "a peer or the actor died, status %#x", (unsigned int)status);
+}
+
+/* Longer on a machine on which that is too short for all kinds. */
 static void work(struct worker *w, int fd, uint64_t *id)
 {
 	const struct stamps_request *q = w->request;
@@ -476,7 +496,9 @@ static void work(struct worker *w, int fd, uint64_t *id)
 	}
 	if (q->actors.command)
 		pids[n++] = start(w, q->seed, be_actor);
-	while (!w->arena->over && now_usec() < until) {
+	while (!w->arena->over && (now_usec() < until || !has_all(w))) {
+		if (now_usec() > until + PATIENCE_USEC)
+			say(w->arena, "no peer has read, or none has written, or no actor acted");
 		if (q->actors.command && below(w, 100) == 0)
 			lose_region(w, fd, id);
 		change(w, fd);
@@ -484,7 +506,7 @@ static void work(struct worker *w, int fd, uint64_t *id)
 	}
 	w->arena->over = true;
 	for (unsigned int i = 0; i < n; i++)
-		waitpid(pids[i], NULL, 0);
+		await(w, pids[i]);
 	read_file(w, fd);
 	printf("%s: stamps, seed %" PRIu64 ": by programs %" PRIu64 " operations, refused %" PRIu64
 	       ", by peers %" PRIu64 " writes, %" PRIu64 " reads, %" PRIu64
