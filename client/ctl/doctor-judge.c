@@ -106,6 +106,7 @@ static struct doctor_finding *find(struct doctor_findings *f, enum doctor_kind k
 	f->others += it == &spare;
 	*it = (struct doctor_finding){ .kind = kind };
 	snprintf(it->subject, sizeof(it->subject), "%s", subject);
+	f->others_wrong += it == &spare && doctor_words[kind].level == DOCTOR_WRONG;
 	va_start(args, detail);
 	vsnprintf(it->detail, sizeof(it->detail), detail, args);
 	va_end(args);
@@ -421,14 +422,13 @@ static void sort(struct doctor_findings *f)
 
 void doctor_judge(const struct doctor_facts *facts, struct doctor_findings *ret)
 {
-	ret->n = ret->others = 0;
+	ret->n = ret->others = ret->others_wrong = 0;
 	judge_daemon(facts, ret);
 	judge_versions(facts, ret);
 	judge_watches(facts, ret);
 	judge_tenants(facts, ret);
 	for (size_t i = 0; i < facts->n_keepers; i++)
 		judge_keeper(facts, &facts->keepers[i], ret);
-	judge_strays(facts, ret);
 	judge_limits(facts, ret);
 	judge_adapters(facts, ret);
 	sort(ret);
@@ -438,10 +438,12 @@ static bool has(const struct doctor_findings *f, const struct doctor_finding *it
 {
 	for (size_t i = 0; i < f->n; i++)
 		if (f->all[i].kind == it->kind && f->all[i].mark == it->mark &&
+	judge_strays(facts, ret); /* last: of these there can be any number */
 		    !strcmp(f->all[i].subject, it->subject) &&
 		    (!it->mark || !strcmp(f->all[i].detail, it->detail)))
 			return true;
-	return f->others > 0; /* perhaps among those that were only counted */
+	/* perhaps among those that were only counted, which are the last */
+	return f->others > 0 && it->kind >= FOUND_STRAY_PROCESS && it->kind <= FOUND_FAILED_UNIT;
 }
 
 void doctor_confirm(struct doctor_findings *f, const struct doctor_findings *again, bool saw_all)
@@ -461,3 +463,4 @@ void doctor_confirm(struct doctor_findings *f, const struct doctor_findings *aga
 			sort(f);
 		}
 }
+		f->others_wrong = f->others_wrong < f->others ? f->others_wrong : f->others;

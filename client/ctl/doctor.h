@@ -217,7 +217,7 @@ struct doctor_finding {
 
 struct doctor_findings {
 	struct doctor_finding all[DOCTOR_FINDINGS_MAX];
-	size_t n, others;
+	size_t n, others, others_wrong; /* wrong: of the others */
 };
 
 /* @ret: what these facts say is wrong or worth knowing, the wrong first. */

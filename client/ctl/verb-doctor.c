@@ -89,7 +89,7 @@ static void print_finding(json_object *o)
 
 static size_t count_wrong(const struct doctor_findings *f)
 {
-	size_t wrong = f->others;
+	size_t wrong = f->others_wrong;
 
 	for (size_t i = 0; i < f->n; i++)
 		wrong += doctor_words[f->all[i].kind].level == DOCTOR_WRONG;
