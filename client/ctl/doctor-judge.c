@@ -226,6 +226,8 @@ static void judge_tenants(const struct doctor_facts *t, struct doctor_findings *
 		struct doctor_keeper sum = sum_of(t, of);
 		char subject[128];
 
+	if (t->silent)
+		return; /* perhaps in the middle of the list */
 		all.regions += of->regions;
 		all.bytes += of->bytes;
 		snprintf(subject, sizeof(subject), "session %s of uid %" PRIu32, of->session,
@@ -244,7 +246,7 @@ static void judge_tenants(const struct doctor_facts *t, struct doctor_findings *
 					" leases in /proc/locks",
 					of->leased, sum.leases));
 	}
-	if (!t->silent && (all.regions != t->regions || all.bytes != t->bytes))
+	if (all.regions != t->regions || all.bytes != t->bytes)
 		at_rest(t, find(f, FOUND_CHARGES, "charges",
 				"%" PRIu64 " regions with %" PRIu64
 				" bytes are charged, and %" PRIu64 " with %" PRIu64 " listed",
@@ -304,7 +306,7 @@ static void judge_keeper(const struct doctor_facts *t, const struct doctor_keepe
 	char subject[128];
 
 	snprintf(subject, sizeof(subject), "keeper %s", k->name);
-	if (k->driven && k->regions && !has_tenant(t, k))
+	if (!t->silent && k->driven && k->regions && !has_tenant(t, k))
 		at_rest(t, find(f, FOUND_DISAGREE, subject,
 				"it has %" PRIu64 " regions, and none is listed", k->regions));
 	if (t->have_runtime && !(k->socket && k->record))

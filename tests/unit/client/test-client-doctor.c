@@ -212,6 +212,19 @@ static void test_without_daemon(void)
 }
 
 /* Every user can run the keepers' program, but none as root or as a user that keepers are. */
+/* A list that broke off says nothing of those that are not in it. */
+static void test_half_a_list(void)
+{
+	struct doctor_facts t = sound();
+
+	t.silent = "timed out";
+	t.n_tenants = 0;
+	judge_spoiled(&t, FOUND_SILENT, "rdmaregd");
+	t.n_tenants = 1;
+	tenant.regions = 1;
+	judge_spoiled(&t, FOUND_SILENT, "rdmaregd");
+}
+
 static void test_strays_of_users(void)
 {
 	struct doctor_facts t = sound();
@@ -357,6 +370,7 @@ int main(void)
 	test_each();
 	test_without_daemon();
 	test_strays_of_users();
+	test_half_a_list();
 	test_others_watches();
 	test_estranged();
 	test_looks();
