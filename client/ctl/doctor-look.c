@@ -236,7 +236,7 @@ static void look_at_runtime(struct doctor_facts *t)
 	DIR *d = look_open_folder(RUNDIR "/keepers");
 	struct dirent *entry;
 
-	t->have_runtime = d;
+	t->have_runtime = d || errno == ENOENT; /* then there are none */
 	if (!d && errno != ENOENT) {
 		t->incomplete = t->incomplete || t->root;
 		doctor_unseen(t, "files of keepers: " RUNDIR "/keepers: %s", strerror(errno));
@@ -367,7 +367,9 @@ static bool is_allowed_by(const char *folder)
 
 void doctor_look(struct doctor_facts *t)
 {
-	t->no_bus_policy = !is_allowed_by("/usr/share/dbus-1/system.d") &&
+	/* it is the system bus's; another one has its own */
+	t->no_bus_policy = !secure_getenv("RDMAREG_BUS_ADDRESS") &&
+			   !is_allowed_by("/usr/share/dbus-1/system.d") &&
 			   !is_allowed_by("/usr/local/share/dbus-1/system.d") &&
 			   !is_allowed_by("/etc/dbus-1/system.d");
 	look_at_processes(t);
