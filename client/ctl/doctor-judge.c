@@ -35,6 +35,8 @@ const struct doctor_words doctor_words[] = {
 		"nothing: deadlines go by another clock" },
 	[FOUND_CHARGES] = { "charges", DOCTOR_WRONG, "what rdmaregd has charged is not what it lists",
 		"report it; systemctl restart rdmaregd counts anew, and no region is lost" },
+	[FOUND_DAEMON_STOPPED] = { "daemon-stopped", DOCTOR_WRONG, "rdmaregd is stopped: it answers nobody",
+		"find out who stopped it, then: kill -CONT PID" },
 	[FOUND_DAEMON_SLEEPS] = { "daemon-sleeps", DOCTOR_WRONG, "threads of rdmaregd wait for a filesystem or device that does not answer",
 		"cat /proc/PID/task/*/stack and the kernel's log name it; repair or unmount it" },
 	[FOUND_DAEMON_FILES] = { "daemon-files", DOCTOR_NOTE, "rdmaregd has files of users open: they are being registered, or cannot be closed",
@@ -104,9 +106,9 @@ static struct doctor_finding *find(struct doctor_findings *f, enum doctor_kind k
 	va_list args;
 
 	f->others += it == &spare;
+	f->others_wrong += it == &spare && doctor_words[kind].level == DOCTOR_WRONG;
 	*it = (struct doctor_finding){ .kind = kind };
 	snprintf(it->subject, sizeof(it->subject), "%s", subject);
-	f->others_wrong += it == &spare && doctor_words[kind].level == DOCTOR_WRONG;
 	va_start(args, detail);
 	vsnprintf(it->detail, sizeof(it->detail), detail, args);
 	va_end(args);
@@ -148,6 +150,9 @@ static void judge_daemon(const struct doctor_facts *t, struct doctor_findings *f
 		snprintf(it->what, sizeof(it->what), "%s", of->what);
 		snprintf(it->command, sizeof(it->command), "%s", of->command);
 	}
+	if (p->state == 'T' || p->state == 't')
+		find(f, FOUND_DAEMON_STOPPED, "rdmaregd", "process %" PRIu32 "%s", p->pid,
+		     p->state == 't' ? ", by a debugger" : "");
 	judge_sleepers(p, FOUND_DAEMON_SLEEPS, "rdmaregd", f);
 	if (p->inside && p->files)
 		find(f, FOUND_DAEMON_FILES, "rdmaregd",
@@ -221,13 +226,13 @@ static void judge_tenants(const struct doctor_facts *t, struct doctor_findings *
 {
 	struct doctor_tenant all = { 0 };
 
+	if (t->silent)
+		return; /* perhaps in the middle of the list */
 	for (size_t i = 0; i < t->n_tenants; i++) {
 		const struct doctor_tenant *of = &t->tenants[i];
 		struct doctor_keeper sum = sum_of(t, of);
 		char subject[128];
 
-	if (t->silent)
-		return; /* perhaps in the middle of the list */
 		all.regions += of->regions;
 		all.bytes += of->bytes;
 		snprintf(subject, sizeof(subject), "session %s of uid %" PRIu32, of->session,
@@ -433,6 +438,7 @@ void doctor_judge(const struct doctor_facts *facts, struct doctor_findings *ret)
 		judge_keeper(facts, &facts->keepers[i], ret);
 	judge_limits(facts, ret);
 	judge_adapters(facts, ret);
+	judge_strays(facts, ret); /* last: of these there can be any number */
 	sort(ret);
 }
 
@@ -440,7 +446,6 @@ static bool has(const struct doctor_findings *f, const struct doctor_finding *it
 {
 	for (size_t i = 0; i < f->n; i++)
 		if (f->all[i].kind == it->kind && f->all[i].mark == it->mark &&
-	judge_strays(facts, ret); /* last: of these there can be any number */
 		    !strcmp(f->all[i].subject, it->subject) &&
 		    (!it->mark || !strcmp(f->all[i].detail, it->detail)))
 			return true;
@@ -458,6 +463,7 @@ void doctor_confirm(struct doctor_findings *f, const struct doctor_findings *aga
 	if (saw_all) {
 		f->n = n;
 		f->others = f->others < again->others ? f->others : again->others;
+		f->others_wrong = f->others_wrong < f->others ? f->others_wrong : f->others;
 	}
 	for (size_t i = 0; i < again->n; i++)
 		if (again->all[i].kind == FOUND_SILENT && !has(f, &again->all[i])) {
@@ -465,4 +471,3 @@ void doctor_confirm(struct doctor_findings *f, const struct doctor_findings *aga
 			sort(f);
 		}
 }
-		f->others_wrong = f->others_wrong < f->others ? f->others_wrong : f->others;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* doctor-process.c - see doctor-look.h: what /proc shows of a process. */
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +11,8 @@
 #include "config.h"
 #include "doctor-look.h"
 
+#define SLEEPER_LOOKS 5
+#define SLEEPER_MSEC 20
 #define KEEPER PKGLIBEXECDIR "/rdmareg-keeper"
 
 /* The state letter of a process or thread; 0: there is none. It stands behind a name in brackets. */
@@ -141,7 +145,25 @@ static void count_mappings(struct doctor_process *p, const char *pid)
 		fclose(f);
 }
 
-static void look_at_process(struct doctor_process *p)
+/*
+ * Whoever reads its mappings waits for its lock of them, which a thread that waits for storage may
+ * have; so only while no thread does, as those do that work.
+ */
+static bool has_no_sleepers(const char *pid)
+{
+	struct doctor_process now = { 0 };
+
+	for (int i = 0; i < SLEEPER_LOOKS; i++) {
+		now.n_sleepers = 0;
+		look_for_sleepers(&now, pid);
+		if (!now.n_sleepers)
+			return true;
+		poll(NULL, 0, SLEEPER_MSEC);
+	}
+	return false;
+}
+
+static void look_at_process(struct doctor_facts *t, struct doctor_process *p)
 {
 	char pid[16];
 
@@ -154,7 +176,13 @@ static void look_at_process(struct doctor_process *p)
 	if (!p->inside)
 		return;
 	read_limits(p, pid);
-	count_mappings(p, pid);
+	if (has_no_sleepers(pid)) {
+		count_mappings(p, pid);
+		return;
+	}
+	t->incomplete = true;
+	doctor_unseen(t, "mappings of process %s: a thread of it waits for storage or a device",
+		      pid);
 }
 
 /* Its control group ends with the name of its unit. */
@@ -220,27 +248,44 @@ static void look_for_strays(struct doctor_facts *t)
 		closedir(d);
 }
 
+/* The number outlives the process, and is another's then: where rdmaregd is silent, by the name. */
+static void find_daemon(struct doctor_facts *t)
+{
+	FILE *f = look_open_file(RUNDIR "/lock");
+	char line[32] = "";
+
+	if (f && fgets(line, sizeof(line), f))
+		t->daemon.pid = (uint32_t)strtoul(line, NULL, 10);
+	if (!t->daemon.pid && !t->silent) {
+		t->incomplete = t->incomplete || t->root;
+		doctor_unseen(t, "the process of rdmaregd: " RUNDIR "/lock: %s",
+			      f ? "it has no number" : strerror(errno));
+	}
+	if (f)
+		fclose(f);
+	if (!t->silent)
+		return;
+	f = look_open_file("/proc/%" PRIu32 "/comm", t->daemon.pid);
+	if (!f || !fgets(line, sizeof(line), f) || strcmp(line, "rdmaregd\n") != 0)
+		t->daemon.pid = 0;
+	if (f)
+		fclose(f);
+}
+
 void look_at_processes(struct doctor_facts *t)
 {
-	char line[32] = "";
-	FILE *f;
-
 	t->have_processes = state_of("", "1") != 0;
 	if (!t->have_processes) {
 		t->incomplete = t->root;
 		doctor_unseen(t, "processes: /proc does not show them");
 		return;
 	}
-	f = look_open_file(RUNDIR "/lock");
-	if (f && fgets(line, sizeof(line), f))
-		t->daemon.pid = t->silent ? 0 : (uint32_t)strtoul(line, NULL, 10);
-	if (f)
-		fclose(f);
-	look_at_process(&t->daemon);
+	find_daemon(t);
+	look_at_process(t, &t->daemon);
 	for (size_t i = 0; i < t->n_keepers; i++) {
 		struct doctor_keeper *k = &t->keepers[i];
 
-		look_at_process(&k->process);
+		look_at_process(t, &k->process);
 		k->outside = k->process.state && *k->unit && !is_in_unit(k->process.pid, k->unit);
 	}
 	look_for_strays(t);

@@ -128,7 +128,7 @@ struct doctor_facts {
 
 	struct doctor_text *unseen; /* what was not looked at, and why */
 	size_t n_unseen;
-	bool incomplete; /* some of it although root looks */
+	bool incomplete; /* some of it is what this user may see */
 };
 
 /*
@@ -165,6 +165,7 @@ enum doctor_kind {
 	FOUND_ABI,
 	FOUND_CLOCK,
 	FOUND_CHARGES,
+	FOUND_DAEMON_STOPPED,
 	FOUND_DAEMON_SLEEPS,
 	FOUND_DAEMON_FILES,
 	FOUND_DAEMON_DESCRIPTORS,

@@ -131,6 +131,8 @@ static void play_machine(void)
 	put_link("3", "/data/a file");
 	put_link("4", "socket:[4]");
 	put_leases(1);
+	put(RUNDIR "/lock", "%u\n", 98u);
+	put("/proc/98/stat", "98 (rdmaregd) S 1 2 3");
 	put("/proc/sys/vm/max_map_count", "65530\n");
 	put_file_of_keeper("sock");
 	put_file_of_keeper("record");
@@ -188,6 +190,9 @@ static void test_each(void)
 	check(doctor() == 1 && found("keeper-sleeps", "keeper "));
 	put_of_keeper("task/1/stat", "1 (x) S 1 2 3");
 
+	put("/proc/98/stat", "98 (rdmaregd) T 1 2 3");
+	check(doctor() == 1 && found("daemon-stopped", "rdmaregd"));
+	put("/proc/98/stat", "98 (rdmaregd) S 1 2 3");
 	put_forged_mapping();
 	check(doctor() == 1 && only_problems());
 

@@ -107,6 +107,7 @@ static struct doctor_facts sound(void)
 	X(CHARGES, "charges", t->regions = 4)                                                  \
 	X(CHARGES, "charges", t->bytes += 1)                                                   \
 	X(DAEMON_SLEEPS, "rdmaregd", t->daemon.n_sleepers = 1)                                 \
+	X(DAEMON_STOPPED, "rdmaregd", t->daemon.state = 'T')                                   \
 	X(DAEMON_FILES, "rdmaregd", t->daemon.files = 1)                                       \
 	X(DAEMON_DESCRIPTORS, "rdmaregd", t->daemon.descriptors = 400000)                      \
 	X(GONE, "keeper 1000-default-1", k->process.state = 0)                                 \
@@ -211,7 +212,6 @@ static void test_without_daemon(void)
 	assert(!found.n);
 }
 
-/* Every user can run the keepers' program, but none as root or as a user that keepers are. */
 /* A list that broke off says nothing of those that are not in it. */
 static void test_half_a_list(void)
 {
@@ -225,6 +225,7 @@ static void test_half_a_list(void)
 	judge_spoiled(&t, FOUND_SILENT, "rdmaregd");
 }
 
+/* Every user can run the keepers' program, but none as root or as a user that keepers are. */
 static void test_strays_of_users(void)
 {
 	struct doctor_facts t = sound();
@@ -369,8 +370,8 @@ int main(void)
 	assert(!found.n && !found.others);
 	test_each();
 	test_without_daemon();
-	test_strays_of_users();
 	test_half_a_list();
+	test_strays_of_users();
 	test_others_watches();
 	test_estranged();
 	test_looks();
