@@ -27,7 +27,9 @@ static size_t character(const char *s, uint32_t *ret)
 			return 0; /* the end of the text too */
 		*ret = *ret << 6 | (s[i] & 0x3fu);
 	}
-	return n && *ret >= smallest[n] && *ret <= 0x10ffff ? n : 0;
+	if (*ret > 0x10ffff || (*ret >= 0xd800 && *ret <= 0xdfff))
+		return 0; /* beyond Unicode, or half of a pair of UTF-16 */
+	return n && *ret >= smallest[n] ? n : 0;
 }
 
 static bool is_control(uint32_t c)

@@ -23,6 +23,7 @@ int ctl_main(int argc, char **argv);
 #undef main
 #include "client/ctl/session-files.h"
 #include "client/ctl/table.h"
+#include "hidden-characters.h"
 
 #define WORDS 12
 
@@ -40,6 +41,25 @@ static void capture(void)
 	stdout = stderr = captured;
 }
 
+/* UTF-8, by RFC 3629: the shortest form, no surrogate; nothing that moves a cursor or turns text round. */
+static const char *check_character(const char *c)
+{
+	unsigned char first = (unsigned char)*c++;
+	unsigned int more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+	uint32_t v = more ? first & 0x3fu >> more : first;
+
+	assert(first < 0x80 || (first >= 0xc2 && first < 0xf5));
+	for (unsigned int i = 0; i < more; i++, c++) {
+		assert(((unsigned char)*c & 0xc0) == 0x80);
+		v = v << 6 | ((unsigned char)*c & 0x3fu);
+	}
+	assert(more < 2 || v >= (more == 2 ? 0x800u : 0x10000u));
+	assert(v <= 0x10ffff && (v < 0xd800 || v > 0xdfff));
+	assert(v == '\n' || (v >= ' ' && (v < 0x7f || v >= 0xa0)));
+	assert(!is_hidden_character(v));
+	return c;
+}
+
 /* What was printed since, which is clean, and to be freed. */
 static char *release(void)
 {
@@ -50,11 +70,8 @@ static char *release(void)
 	fclose(captured);
 	text = output;
 	assert(strlen(text) == output_size);
-	for (const char *c = text; *c; c++)
-		assert((unsigned char)*c >= ' ' || *c == '\n');
-	for (const char *c = text; *c; c++)
-		assert(*c != 0x7f && !((unsigned char)*c == 0xc2 && (unsigned char)c[1] < 0xa0) &&
-		       strncmp(c, "\u202e", 3));
+	for (const char *c = text; *c; c = check_character(c))
+		;
 	return text;
 }
 
