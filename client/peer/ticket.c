@@ -172,12 +172,13 @@ static int parse_one(const char *text, size_t length, size_t number, struct tick
 
 int ticket_list_parse(const char *text, struct ticket_list *ret)
 {
+	/* of what has no end no more is read than a list can have */
+	size_t whole = text ? strnlen(text, WIRE_TICKETS_MAX * WIRE_TICKET_MAX) : 0, length;
 	struct ticket_list l = { .n = 0 };
-	size_t length;
 	int r = 0;
 
 	/* what does not even begin like a ticket is no list of them */
-	if (!text || !strchr(text, ' ') ||
+	if (!text || whole == WIRE_TICKETS_MAX * WIRE_TICKET_MAX || !memchr(text, ' ', whole) ||
 	    strncmp(text, WIRE_TICKET_SCHEME, strlen(WIRE_TICKET_SCHEME))) {
 		r = ticket_parse(text, &l.ticket[0]);
 		l.n = 1;

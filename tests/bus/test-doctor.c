@@ -254,7 +254,7 @@ int main(void)
 {
 	struct reply region, r;
 	int fd = make_memfd(PAGE);
-	char path[256];
+	char path[256], *programs;
 	sd_bus *b;
 
 	world_begin(&world, "");
@@ -268,8 +268,9 @@ int main(void)
 	snprintf(machine, sizeof(machine), "%s/machine", world.directory);
 	play_machine();
 	setenv("RDMAREG_DOCTOR_ROOT", machine, 1);
-	snprintf(path, sizeof(path), "%s/bin:%s", machine, getenv("PATH"));
-	setenv("PATH", path, 1);
+	check(asprintf(&programs, "%s/bin:%s", machine, getenv("PATH")) > 0);
+	setenv("PATH", programs, 1);
+	free(programs);
 	snprintf(path, sizeof(path), "%s/bin/rdmaregd", machine);
 	setenv("RDMAREG_DAEMON", path, 1);
 	test_each();

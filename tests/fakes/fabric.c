@@ -52,7 +52,8 @@ static struct ibv_context contexts[2] = { { .device = &devices[0], .async_fd = -
 static struct fabric_peer *peers;
 static struct rdma_cm_id *listeners[LISTENERS];
 static struct ibv_cq *told[N]; /* completion queues that have something new */
-static unsigned int n_told, objects;
+static unsigned int n_told;
+static _Atomic unsigned int objects; /* the endpoint's worker destroys some */
 
 static void *made(size_t size)
 {

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "rdmareg-wire.h"
 #include "tests/fakes/rdmaregd.h"
 #include "rdmareg.h"
 
@@ -226,6 +227,8 @@ static void test_peer(void)
 			"ticket");
 	memset(endless, 'x',
 	       sizeof(endless)); /* not terminated: no more of it is read than a ticket can have */
+	refused(rdmareg_peer_connect(endless, RDMAREG_ACCESS_READ, NULL, &p), EINVAL, "too long");
+	memcpy(endless, WIRE_TICKET_SCHEME, strlen(WIRE_TICKET_SCHEME));
 	refused(rdmareg_peer_connect(endless, RDMAREG_ACCESS_READ, NULL, &p), EINVAL, "too long");
 	refused(rdmareg_peer_connect("x", RDMAREG_ACCESS_UNKNOWN, NULL, &p), EINVAL, "access");
 	refused(rdmareg_peer_connect("x", (enum rdmareg_access) - 1, NULL, &p), EINVAL, "access");
