@@ -246,7 +246,10 @@ static int64_t configure(struct attendant *a, const struct op *op)
 	return r;
 }
 
-/* A region that a revocation is not over of is waited for. */
+/*
+ * A region that a revocation is not over of is waited for, and so is a keeper that does not get ready
+ * in time on a busy machine.
+ */
 static int64_t use_region(struct attendant *a, const struct op *op,
 			  int64_t (*use)(struct attendant *a, const struct op *op))
 {
@@ -256,7 +259,7 @@ static int64_t use_region(struct attendant *a, const struct op *op,
 		return -ENOENT;
 	for (;;) {
 		r = note(a, use(a, op));
-		if (r != -EBUSY)
+		if (r != -EBUSY && r != -EOWNERDEAD)
 			return r;
 		if (now_sec() > until)
 			return -ETIME;
