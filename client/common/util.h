@@ -58,6 +58,14 @@ static inline uint64_t add_saturating(uint64_t a, uint64_t b)
 	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
 }
 
+/* How long the next one of @parts may take that follow each other until @deadline_usec. */
+static inline uint64_t part_of_time(uint64_t deadline_usec, uint64_t parts)
+{
+	uint64_t now = clock_usec(CLOCK_MONOTONIC);
+
+	return now < deadline_usec ? (deadline_usec - now) / parts : 0;
+}
+
 /* What people know a descriptor by: the file's path as far as it can be told, or "descriptor 5". */
 #define FD_NAME_BYTES 256
 const char *fd_name(int fd, char buffer[static FD_NAME_BYTES]);

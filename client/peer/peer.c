@@ -163,10 +163,10 @@ static bool has_family(const struct targets *t, const struct addrinfo *source)
 
 /* With a @source some target has its family. */
 static int connect_any(struct rdmareg_peer *p, const struct targets *targets,
-		       const struct addrinfo *source, const struct wire_connect *request)
+		       const struct addrinfo *source, const struct wire_connect *request,
+		       uint64_t usec)
 {
-	uint64_t now = clock_usec(CLOCK_MONOTONIC),
-		 deadline = add_saturating(now, p->options.connect_timeout_usec);
+	uint64_t deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), usec);
 	const struct addrinfo *a = NULL;
 	unsigned int left = 0;
 	size_t list = 0;
@@ -177,9 +177,9 @@ static int connect_any(struct rdmareg_peer *p, const struct targets *targets,
 	list = 0;
 	while ((a = next_target(targets, &list, a, source))) {
 		/* A silent address may not use up the time of those behind it. */
-		now = clock_usec(CLOCK_MONOTONIC);
 		r = peer_establish(p, source ? source->ai_addr : NULL, a->ai_addr, request,
-				   now < deadline ? now + (deadline - now) / left-- : deadline);
+				   add_saturating(clock_usec(CLOCK_MONOTONIC),
+						  part_of_time(deadline, left--)));
 		if (!may_try_next(r))
 			return r;
 	}
@@ -201,8 +201,15 @@ int peer_check_options(const struct rdmareg_peer_options *o, enum rdmareg_access
 	return 0;
 }
 
+uint64_t peer_connect_deadline(const struct rdmareg_peer_options *o)
+{
+	return add_saturating(clock_usec(CLOCK_MONOTONIC),
+			      OR_DEFAULT(o->connect_timeout_usec, CONNECT_USEC));
+}
+
 int peer_connect(const struct ticket *ticket, enum rdmareg_access access,
-		 const struct rdmareg_peer_options *o, uint32_t rail, struct rdmareg_peer **ret)
+		 const struct rdmareg_peer_options *o, uint64_t usec, uint32_t rail,
+		 struct rdmareg_peer **ret)
 {
 	_cleanup_(rdmareg_peer_close_cleanup) struct rdmareg_peer *p = NULL;
 	struct targets targets = { 0 };
@@ -230,7 +237,7 @@ int peer_connect(const struct ticket *ticket, enum rdmareg_access access,
 			"an address of this machine that is like the host's",
 			o->source_address, ticket->places[0].host);
 	if (r >= 0)
-		r = connect_any(p, &targets, source, &request);
+		r = connect_any(p, &targets, source, &request, usec);
 	targets_free(&targets);
 	if (source)
 		freeaddrinfo(source);
@@ -253,26 +260,17 @@ int peer_connect(const struct ticket *ticket, enum rdmareg_access access,
 
 /* Of several tickets the first that works: each has its part of the time that is left. */
 static int connect_first(const struct ticket_list *l, enum rdmareg_access access,
-			 const struct rdmareg_peer_options *options, struct rdmareg_peer **ret)
+			 const struct rdmareg_peer_options *o, struct rdmareg_peer **ret)
 {
-	struct rdmareg_peer_options o = *options;
-	uint64_t usec = OR_DEFAULT(o.connect_timeout_usec, CONNECT_USEC),
-		 deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), usec);
+	uint64_t deadline = peer_connect_deadline(o);
 	int r = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		uint64_t now = clock_usec(CLOCK_MONOTONIC);
-
-		o.connect_timeout_usec = now < deadline ? (deadline - now) / (l->n - i) : 0;
-		if (!o.connect_timeout_usec)
-			o.connect_timeout_usec = 1;
-		r = peer_connect(&l->ticket[i], access, &o, 0, ret);
+		r = peer_connect(&l->ticket[i], access, o, part_of_time(deadline, l->n - i), 0,
+				 ret);
 		if (r >= 0 || r == -ENOMEM || r == -EINTR)
 			break;
 	}
-	/* what is asked for later has the whole time */
-	if (r >= 0)
-		(*ret)->options.connect_timeout_usec = usec;
 	return r;
 }
 

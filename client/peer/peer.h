@@ -152,12 +152,16 @@ int cause_errno(uint16_t cause, const char **ret_text);
 
 /*
  * peer.c: connect to the region of a ticket, as rail number @rail. @o: checked; its times are as the
- * caller gave them. See rdmareg_peer_connect().
+ * caller gave them. @usec: how long at most, once its hosts are looked up. See
+ * rdmareg_peer_connect().
  */
 struct ticket;
 int peer_check_options(const struct rdmareg_peer_options *o, enum rdmareg_access access);
+/* Of whoever begins to connect now. */
+uint64_t peer_connect_deadline(const struct rdmareg_peer_options *o);
 int peer_connect(const struct ticket *ticket, enum rdmareg_access access,
-		 const struct rdmareg_peer_options *o, uint32_t rail, struct rdmareg_peer **ret);
+		 const struct rdmareg_peer_options *o, uint64_t usec, uint32_t rail,
+		 struct rdmareg_peer **ret);
 
 /* transfer.c: RDMA FLUSH of one of the WIRE_FLUSH_* types. */
 int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64_t length);

@@ -18,7 +18,6 @@ _Static_assert(RDMAREG_RAILS_MAX == WIRE_TICKETS_MAX, "a rail for each ticket");
 #define STRIPE_BYTES (UINT64_C(128) << 10)
 #define STRIPE_LEAST UINT64_C(4096)
 #define STRIPE_MOST (UINT64_C(1) << 30)
-#define CONNECT_USEC (10 * USEC_PER_SEC)
 
 DEFINE_CLEANUP(struct rdmareg_rails, rdmareg_rails_close)
 
@@ -95,12 +94,9 @@ static int connect_rail(struct rdmareg_rails *r, size_t i, uint64_t usec)
 	int error;
 
 	o.source_address = r->source_address;
-	o.connect_timeout_usec = usec ? usec : 1;
-	error = peer_connect(&r->tickets.ticket[i], r->access, &o, (uint32_t)i, &l->peer);
-	if (error == 0) {
-		l->peer->options.connect_timeout_usec = r->options.connect_timeout_usec;
+	error = peer_connect(&r->tickets.ticket[i], r->access, &o, usec, (uint32_t)i, &l->peer);
+	if (error == 0)
 		error = check_same(r, l);
-	}
 	if (error == 0 && epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, l->peer->epoll_fd, &e) < 0)
 		error = fail(errno, "connecting: %s", strerror(errno));
 	if (error == 0)
@@ -114,16 +110,13 @@ static int connect_rail(struct rdmareg_rails *r, size_t i, uint64_t usec)
 /* Those that were not tried; with first_only until one is there. 0: one at least is. */
 static int connect_rails(struct rdmareg_rails *r)
 {
-	uint64_t deadline = add_saturating(clock_usec(CLOCK_MONOTONIC),
-					   r->options.connect_timeout_usec),
-		 now;
+	uint64_t deadline = peer_connect_deadline(&r->options);
 	int error = -ENOTCONN;
 
 	for (size_t i = 0; i < r->n; i++) {
 		if (r->rail[i].peer || r->rail[i].why.code)
 			continue;
-		now = clock_usec(CLOCK_MONOTONIC);
-		error = connect_rail(r, i, now < deadline ? (deadline - now) / (r->n - i) : 0);
+		error = connect_rail(r, i, part_of_time(deadline, r->n - i));
 		if (error == -EINVAL || error == -ENOMEM || error == -EINTR)
 			return error;
 		if (error == 0 && r->first_only)
@@ -145,8 +138,6 @@ static int rails_new(const struct rdmareg_rails_options *o, const struct rdmareg
 	r->options.source_address = NULL;
 	if (r->options.on_revocation == RDMAREG_ON_REVOCATION_RETURN)
 		r->options.on_revocation = RDMAREG_ON_REVOCATION_YIELD;
-	if (!r->options.connect_timeout_usec)
-		r->options.connect_timeout_usec = CONNECT_USEC;
 	r->stripe_bytes = o->stripe_bytes ? o->stripe_bytes : STRIPE_BYTES;
 	r->first_only = o->first_only;
 	r->source_address = po->source_address ? strdup(po->source_address) : NULL;
