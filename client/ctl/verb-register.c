@@ -229,11 +229,16 @@ static size_t read_rails(char *names, const char *ret[static RDMAREG_RAILS_MAX])
 	return n;
 }
 
-static void release_rails(struct rdmareg_region **regions, size_t n)
+static void release_rails(struct ctl *ctl, struct rdmareg_region **regions, size_t n)
 {
+	uint64_t ids[RDMAREG_RAILS_MAX];
+	int r;
+
 	for (size_t i = 0; i < n; i++)
-		if (rdmareg_release(regions[i]) < 0)
-			ctl_failed(-EIO);
+		ids[i] = rdmareg_region_id(regions[i]);
+	r = rdmareg_release_all(ctl->context, ids, n, NULL, NULL, NULL);
+	if (r < 0)
+		ctl_failed(r);
 }
 
 static int print_rails(struct ctl *ctl, struct rdmareg_region **regions, size_t n,
@@ -296,7 +301,7 @@ static int register_rails(struct ctl *ctl, const struct options *o, const char *
 	if (r < 0)
 		r = ctl_failed(r);
 	if (r)
-		release_rails(regions, n);
+		release_rails(ctl, regions, n);
 	else
 		print_rails(ctl, regions, n, tickets);
 	for (size_t i = 0; i < n; i++)
