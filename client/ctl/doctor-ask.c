@@ -69,7 +69,6 @@ static void take_keeper(struct doctor_facts *t, json_object *row)
 	k->driven = !strcmp(k->state, "driven");
 	k->uid = (uint32_t)number_of(row, "uid");
 	k->regions = number_of(row, "regions");
-	k->peers = number_of(row, "peers");
 	k->bytes = number_of(row, "bytes");
 	k->process.pid = (uint32_t)number_of(row, "pid");
 }
@@ -110,25 +109,16 @@ static struct doctor_tenant *tenant_of(struct doctor_facts *t, uint32_t uid, con
 	return it;
 }
 
-static int take_regions(struct doctor_facts *t, struct rdmareg *context)
+static void take_region(const struct rdmareg_region_info *i, void *userdata)
 {
-	struct rdmareg_list_options lo = { .size = sizeof(lo), .brief = 1, .page = 4096 };
-	struct rdmareg_region_info i = { .size = sizeof(i) };
-	struct rdmareg_list *regions = NULL;
-	int r = rdmareg_list(context, &lo, &regions);
+	struct doctor_facts *t = userdata;
+	struct doctor_tenant *it = tenant_of(t, i->uid, i->session);
 
-	while (r >= 0 && (r = rdmareg_list_next(regions, &i)) > 0) {
-		struct doctor_tenant *it = tenant_of(t, i.uid, i.session);
-
-		it->regions++;
-		it->bytes += i.length;
-		it->peers += i.peers;
-		t->newest = i.id;
-		it->leased += i.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE &&
-			      (i.state == RDMAREG_STATE_LIVE || i.state == RDMAREG_STATE_WARMING);
-	}
-	rdmareg_list_free(regions);
-	return r;
+	it->regions++;
+	it->bytes += i->length;
+	t->newest = i->id;
+	it->leased += i->arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE &&
+		      (i->state == RDMAREG_STATE_LIVE || i->state == RDMAREG_STATE_WARMING);
 }
 
 static int64_t now_usec(void)
@@ -144,7 +134,7 @@ void doctor_ask(struct doctor_facts *t, struct rdmareg **context, json_object **
 	int r = *context ? 0 : rdmareg_open(NULL, context);
 
 	if (r >= 0)
-		r = machine_read(*context, ret_o);
+		r = machine_read(*context, take_region, t, ret_o);
 	t->root = !geteuid();
 	t->own_version = PROJECT_VERSION;
 	if (r >= 0) {
@@ -155,8 +145,7 @@ void doctor_ask(struct doctor_facts *t, struct rdmareg **context, json_object **
 		t->clock_step_usec = now_usec() - (int64_t)number_of(*ret_o, "started_usec") -
 				     (int64_t)number_of(*ret_o, "uptime_usec");
 		take_lists(t, *ret_o);
-		r = take_regions(t, *context);
-	}
-	if (r < 0)
+	} else {
 		t->silent = rdmareg_last_error();
+	}
 }

@@ -23,6 +23,7 @@
 #include "config.h"
 #include "doctor-look.h"
 #include "format.h"
+#include "machine.h"
 #include "program.h"
 #include "proto/rdmareg-uapi.h"
 
@@ -66,15 +67,33 @@ DIR *look_open_folder(const char *format, ...)
 	return opendir(path);
 }
 
+bool look_for_number(const char *path, const char *key, unsigned int behind, uint64_t *ret)
+{
+	FILE *f = look_open_file("%s", path);
+	char line[256], *at = NULL, *end;
+	uint64_t number;
+
+	while (f && !at && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, strlen(key)))
+			at = line + strlen(key);
+	if (f)
+		fclose(f);
+	for (; at; at = end) {
+		number = strtoull(at, &end, 10);
+		if (end == at)
+			break;
+		if (behind--)
+			continue;
+		*ret = number;
+		return true;
+	}
+	return false;
+}
+
 /* False: there is no such file, or no number in it. */
 static bool read_number(const char *path, uint64_t *ret)
 {
-	FILE *f = look_open_file("%s", path);
-	bool good = f && fscanf(f, "%" SCNu64, ret) == 1;
-
-	if (f)
-		fclose(f);
-	return good;
+	return look_for_number(path, "", 0, ret);
 }
 
 struct doctor_keeper *look_keeper_of(struct doctor_facts *t, uint64_t pid)
@@ -138,15 +157,11 @@ static json_object *read_json(const char *const words[])
 /* Which process a thread is of; the number itself where that is not known. */
 static uint64_t process_of(uint64_t thread)
 {
-	FILE *f = look_open_file("/proc/%" PRIu64 "/status", thread);
 	uint64_t process = thread;
-	char line[256];
+	char path[64];
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Tgid: %" SCNu64, &process) == 1)
-			break;
-	if (f)
-		fclose(f);
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/status", thread);
+	look_for_number(path, "Tgid:", 0, &process);
 	return process;
 }
 
@@ -271,8 +286,7 @@ static void look_at_units(struct doctor_facts *t)
 	}
 	if (f)
 		fclose(f);
-	t->have_units = f && program_end(pid);
-	if (!t->have_units) {
+	if (!f || !program_end(pid)) {
 		t->incomplete = true;
 		doctor_unseen(t, "units: systemctl fails");
 	}
@@ -291,17 +305,10 @@ static bool machine_has(const char *address)
 	if (inet_pton(family, copy, wanted) != 1 || getifaddrs(&list) < 0)
 		return true; /* whether that can be is rdmaregd's to say */
 	for (struct ifaddrs *a = list; a && !found; a = a->ifa_next) {
-		const void *p = NULL;
+		const void *p = machine_address_of(a->ifa_addr);
 
-		if (a->ifa_addr && a->ifa_addr->sa_family == family)
-			p = family == AF_INET
-				    ? (const void *)&(
-					      (const struct sockaddr_in *)(const void *)a->ifa_addr)
-					      ->sin_addr
-				    : (const void *)&((const struct sockaddr_in6 *)(const void *)
-							      a->ifa_addr)
-					      ->sin6_addr;
-		found = p && !memcmp(p, wanted, family == AF_INET ? 4 : 16);
+		found = p && a->ifa_addr->sa_family == family &&
+			!memcmp(p, wanted, family == AF_INET ? 4 : 16);
 	}
 	freeifaddrs(list);
 	return found;

@@ -14,6 +14,9 @@
 FILE *look_open_file(const char *format, ...) __attribute__((format(printf, 1, 2)));
 DIR *look_open_folder(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The number behind @key, or so many behind that, in the first line that begins so; else @ret stays. */
+bool look_for_number(const char *path, const char *key, unsigned int behind, uint64_t *ret);
+
 /* NULL: that process is none of those that rdmaregd lists. */
 struct doctor_keeper *look_keeper_of(struct doctor_facts *t, uint64_t pid);
 

@@ -33,15 +33,11 @@ static char state_of(const char *folder, const char *task)
 
 static uint64_t switches_of(const char *pid, const char *thread)
 {
-	FILE *f = look_open_file("/proc/%s/task/%.16s/status", pid, thread);
-	uint64_t one, switches = 0;
-	char line[256];
+	uint64_t switches = 0;
+	char path[64];
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &one) == 1)
-			switches = one;
-	if (f)
-		fclose(f);
+	snprintf(path, sizeof(path), "/proc/%s/task/%.16s/status", pid, thread);
+	look_for_number(path, "voluntary_ctxt_switches:", 0, &switches);
 	return switches;
 }
 
@@ -205,14 +201,14 @@ static bool is_in_unit(uint32_t pid, const char *unit)
 /* The user that it is now. False: it is not there any more. */
 static bool read_user(const char *pid, uint32_t *ret)
 {
-	FILE *f = look_open_file("/proc/%.16s/status", pid);
-	char line[256];
-	bool found = false;
+	uint64_t uid;
+	char path[64];
+	bool found;
 
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "Uid: %*u %" SCNu32, ret) == 1;
-	if (f)
-		fclose(f);
+	snprintf(path, sizeof(path), "/proc/%.16s/status", pid);
+	found = look_for_number(path, "Uid:", 1, &uid);
+	if (found)
+		*ret = (uint32_t)uid;
 	return found;
 }
 

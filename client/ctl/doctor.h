@@ -47,7 +47,7 @@ struct doctor_process {
 struct doctor_keeper {
 	const char *name, *state, *unit, *session; /* as rdmaregd says, and so are these: */
 	uint32_t uid;
-	uint64_t regions, peers, bytes;
+	uint64_t regions, bytes;
 	struct doctor_process process;
 	bool driven;  /* what rdmaregd says of it is what it told */
 	bool outside; /* it is not in the control group of its unit */
@@ -65,7 +65,7 @@ struct doctor_stray {
 struct doctor_tenant {
 	uint32_t uid;
 	char session[64];
-	uint64_t regions, bytes, peers;
+	uint64_t regions, bytes;
 	uint64_t leased; /* of them, that are live and say that they have a layout lease */
 };
 
@@ -108,7 +108,7 @@ struct doctor_facts {
 	struct doctor_tenant *tenants;
 	size_t n_tenants;
 
-	bool have_processes, have_runtime, have_resources, have_locks, have_units, have_settings;
+	bool have_processes, have_runtime, have_resources, have_locks, have_settings;
 	struct doctor_stray *strays;
 	size_t n_strays;
 	struct doctor_text *files; /* in the runtime directory, of no keeper that is listed */

@@ -73,6 +73,15 @@ static int take_status(struct rdmareg *context, json_object *o)
 	return r;
 }
 
+const void *machine_address_of(const struct sockaddr *a)
+{
+	if (a && a->sa_family == AF_INET)
+		return &((const struct sockaddr_in *)(const void *)a)->sin_addr;
+	if (a && a->sa_family == AF_INET6)
+		return &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+	return NULL;
+}
+
 /* Of a network interface of this machine; peers come there. */
 static void add_addresses(json_object *o, const char *netdev)
 {
@@ -83,19 +92,10 @@ static void add_addresses(json_object *o, const char *netdev)
 	if (*netdev && getifaddrs(&list) < 0)
 		list = NULL;
 	for (struct ifaddrs *a = list; a; a = a->ifa_next) {
-		const void *address;
+		const void *address = machine_address_of(a->ifa_addr);
 
-		if (!a->ifa_addr || strcmp(a->ifa_name, netdev) != 0)
-			continue;
-		if (a->ifa_addr->sa_family == AF_INET)
-			address =
-				&((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr;
-		else if (a->ifa_addr->sa_family == AF_INET6)
-			address = &((const struct sockaddr_in6 *)(const void *)a->ifa_addr)
-					   ->sin6_addr;
-		else
-			continue;
-		if (inet_ntop(a->ifa_addr->sa_family, address, text, sizeof(text)))
+		if (address && !strcmp(a->ifa_name, netdev) &&
+		    inet_ntop(a->ifa_addr->sa_family, address, text, sizeof(text)))
 			json_object_array_add(all, json_object_new_string(text));
 	}
 	if (list)
@@ -195,7 +195,9 @@ static void tell_degraded(const struct degraded *d, json_object *problems)
 	add_problem(problems, what, "for other reasons than these", "rdmaregctl list");
 }
 
-static int take_regions(struct rdmareg *context, json_object *problems)
+static int take_regions(struct rdmareg *context,
+			void (*each)(const struct rdmareg_region_info *i, void *userdata),
+			void *userdata, json_object *problems)
 {
 	struct rdmareg_list_options lo = { .size = sizeof(lo), .brief = 1 };
 	struct rdmareg_region_info i = { .size = sizeof(i) };
@@ -203,9 +205,12 @@ static int take_regions(struct rdmareg *context, json_object *problems)
 	struct degraded d = { .n = 0 };
 	int r = rdmareg_list(context, &lo, &regions);
 
-	while (r >= 0 && (r = rdmareg_list_next(regions, &i)) > 0)
+	while (r >= 0 && (r = rdmareg_list_next(regions, &i)) > 0) {
 		if (*i.degraded)
 			note_degraded(&d, &i);
+		if (each)
+			each(&i, userdata);
+	}
 	rdmareg_list_free(regions);
 	tell_degraded(&d, problems);
 	for (size_t n = 0; n < d.n; n++)
@@ -213,7 +218,9 @@ static int take_regions(struct rdmareg *context, json_object *problems)
 	return r;
 }
 
-int machine_read(struct rdmareg *context, json_object **ret)
+int machine_read(struct rdmareg *context,
+		 void (*each)(const struct rdmareg_region_info *i, void *userdata), void *userdata,
+		 json_object **ret)
 {
 	json_object *o = json_object_new_object(), *problems;
 	int r = take_status(context, o);
@@ -228,7 +235,7 @@ int machine_read(struct rdmareg *context, json_object **ret)
 	if (r >= 0)
 		r = take_keepers(context, o, problems);
 	if (r >= 0)
-		r = take_regions(context, problems);
+		r = take_regions(context, each, userdata, problems);
 	if (r < 0)
 		json_object_put(o);
 	else

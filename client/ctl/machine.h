@@ -10,13 +10,21 @@
 #ifndef RDMAREGCTL_MACHINE_H
 #define RDMAREGCTL_MACHINE_H
 
+#include <sys/socket.h>
+
 #include "ctl.h"
 
 /*
  * One object: what GetStatus answers, with "problems", "adapters" and "keeper_list", which are
- * arrays. @ret: freed with json_object_put(). An error is the library's.
+ * arrays. @each: NULL, or called for each region, of which only what a table of them shows is set.
+ * @ret: freed with json_object_put(). An error is the library's.
  */
-int machine_read(struct rdmareg *context, json_object **ret);
+int machine_read(struct rdmareg *context,
+		 void (*each)(const struct rdmareg_region_info *i, void *userdata), void *userdata,
+		 json_object **ret);
+
+/* The address itself, as inet_ntop(3) takes it; NULL: it is none of IP. */
+const void *machine_address_of(const struct sockaddr *a);
 
 /* A member of an object; "" and 0 where there is none. */
 static inline const char *text_of(json_object *o, const char *key)

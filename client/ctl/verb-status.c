@@ -178,7 +178,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	context = ctl_context(ctl, &status);
 	if (!context)
 		return status;
-	r = machine_read(context, &o);
+	r = machine_read(context, NULL, NULL, &o);
 	if (r < 0)
 		return ctl_failed(r);
 	problems = json_object_object_get(o, "problems");

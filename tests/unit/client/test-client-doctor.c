@@ -35,7 +35,6 @@ static struct doctor_facts sound(void)
 		.driven = true,
 		.uid = 1000,
 		.regions = 3,
-		.peers = 1,
 		.bytes = 3 * MIB,
 		.process = { .pid = 4711,
 			     .state = 'S',
@@ -53,7 +52,7 @@ static struct doctor_facts sound(void)
 	keepers[1] = keepers[0];
 	keepers[1].name = "1000-default-2";
 	keepers[1].unit = "";
-	keepers[1].regions = keepers[1].peers = keepers[1].bytes = keepers[1].leases = 0;
+	keepers[1].regions = keepers[1].bytes = keepers[1].leases = 0;
 	keepers[1].process.pid = 4712;
 	keepers[1].process.files = keepers[1].process.mapped_bytes = 0;
 	memset(keepers[1].resources, 0, sizeof(keepers[1].resources));
@@ -77,7 +76,6 @@ static struct doctor_facts sound(void)
 		.have_runtime = true,
 		.have_resources = true,
 		.have_locks = true,
-		.have_units = true,
 		.have_settings = true,
 		.units = &unit,
 		.n_units = 1,
