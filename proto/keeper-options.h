@@ -127,4 +127,15 @@ static inline const char **keeper_option_text(struct keeper_options *o,
 	return (const char **)((char *)o + which->offset);
 }
 
+/* What a peer takes of the mappings that a process may have: queue pair and completion queue. */
+#define KEEPER_PEER_MAPPINGS UINT64_C(4)
+
+/* How many a keeper keeps for @peers that may come, of @most in all: never more than a quarter. */
+static inline uint64_t keeper_mappings_for(uint64_t peers, uint64_t most)
+{
+	uint64_t n = peers * KEEPER_PEER_MAPPINGS;
+
+	return n < most / 4 ? n : most / 4;
+}
+
 #endif

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "proto/keeper-options.h"
 
 #define SOFT_DRIVER "rdma_rxe"
 #define SOFT_MTU 4200u	      /* below it soft-RoCE misplaces data */
-#define PEER_MAPPINGS 4u      /* queue pair and completion queue, as drivers map them */
 #define PROCESS_MAPPINGS 200u /* its libraries, threads and buffers */
 #define HUGE_PAGE (2u << 20)  /* a region's mapping may be longer than the region by less */
 #define CLOCK_STEP_USEC 10000000
@@ -378,16 +378,16 @@ static void judge_strays(const struct doctor_facts *t, struct doctor_findings *f
 		find(f, FOUND_STRAY_FILE, t->files[i].text, "%s", t->files[i].text);
 }
 
-/* As a keeper keeps them for its peers: never more than a quarter. */
 static void judge_limits(const struct doctor_facts *t, struct doctor_findings *f)
 {
-	uint64_t peers = t->peers_per_tenant * PEER_MAPPINGS, most = t->max_map_count, needed;
+	uint64_t most = t->max_map_count, needed;
 
 	for (size_t i = 0; i < t->n_addresses; i++)
 		find(f, FOUND_ADDRESS, t->addresses[i].text, "%s", t->addresses[i].text);
 	if (!t->have_settings || !most)
 		return;
-	needed = t->regions_per_tenant + PROCESS_MAPPINGS + (peers < most / 4 ? peers : most / 4);
+	needed = t->regions_per_tenant + PROCESS_MAPPINGS +
+		 keeper_mappings_for(t->peers_per_tenant, most);
 	if (needed > most)
 		find(f, FOUND_MAP_COUNT, "vm.max_map_count",
 		     "it is %" PRIu64 ", and a tenant with %" PRIu64 " regions and %" PRIu64

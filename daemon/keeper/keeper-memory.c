@@ -70,7 +70,6 @@ int kregion_check_memory(struct keeper *k, const struct mapping *m, struct failu
 		    needed >> 20, strlen(path) > 60 ? path + strlen(path) - 60 : path, left >> 20);
 }
 
-#define PEER_MAPPINGS 4	  /* queue pair and completion queue, as drivers map them */
 #define SPARE_MAPPINGS 32 /* threads, buffers */
 
 /* As it is now: it may be set at any time. 0: it is not known. */
@@ -101,19 +100,18 @@ static uint64_t count_mappings(void)
 /*
  * To list the mappings takes longer than all else that the loop does for a region. So they are
  * counted once, and again where they are many and none of them is a region's. What peers need is
- * kept for those that may come, but never more than a quarter of all; a fence of a part, which takes
- * two more for a while, makes do without (mapping_fence()).
+ * kept for those that may come (keeper_mappings_for()); a fence of a part, which takes two more for
+ * a while, makes do without (mapping_fence()).
  */
 int keeper_check_mappings(struct keeper *k, struct failure *why)
 {
-	uint64_t most = max_mappings(k), peers = (uint64_t)PEER_MAPPINGS * k->options->max_peers,
-		 others;
+	uint64_t most = max_mappings(k), others;
 
 	if (!most)
 		return 0;
 	if (!k->own_mappings || (!k->n_regions && k->own_mappings > most / 2))
 		k->own_mappings = count_mappings() + SPARE_MAPPINGS;
-	others = k->own_mappings + (peers < most / 4 ? peers : most / 4);
+	others = k->own_mappings + keeper_mappings_for(k->options->max_peers, most);
 	if (k->n_regions + others < most)
 		return 0;
 	return fail(
@@ -123,5 +121,6 @@ int keeper_check_mappings(struct keeper *k, struct failure *why)
 		" of them are kept for this keeper and its peers; %u regions and %u peers need %" PRIu64
 		" (sysctl)",
 		most, others, k->options->max_regions, k->options->max_peers,
-		k->own_mappings + peers + k->options->max_regions);
+		k->own_mappings + k->options->max_peers * KEEPER_PEER_MAPPINGS +
+			k->options->max_regions);
 }
