@@ -91,16 +91,9 @@ static int begin(void *self)
 
 static enum doer doer_of(enum op_kind kind)
 {
-	switch (kind) {
-	case OP_REMOTE_WRITE:
-	case OP_REMOTE_READ:
-	case OP_REMOTE_PEEK:
-	case OP_PERSIST:
-	case OP_DISCONNECT:
+	if (op_is_of_peer(kind))
 		return PEER;
-	default:
-		return op_is_remote(kind) ? USER : op_is_actor(kind) ? ACTORS : PROGRAMS;
-	}
+	return op_is_remote(kind) ? USER : op_is_actor(kind) ? ACTORS : PROGRAMS;
 }
 
 static int64_t act(struct torture *t, const struct op *op, uint8_t *data)

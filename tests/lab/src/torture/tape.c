@@ -70,7 +70,7 @@ struct region_kind region_configured(struct region_kind k, uint32_t value)
 	return k;
 }
 
-bool op_is_remote(enum op_kind kind)
+bool op_is_of_peer(enum op_kind kind)
 {
 	switch (kind) {
 	case OP_REMOTE_WRITE:
@@ -78,6 +78,15 @@ bool op_is_remote(enum op_kind kind)
 	case OP_REMOTE_PEEK:
 	case OP_PERSIST:
 	case OP_DISCONNECT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool op_is_remote(enum op_kind kind)
+{
+	switch (kind) {
 	case OP_PREFETCH:
 	case OP_SYNC:
 	case OP_REVOKE:
@@ -88,7 +97,7 @@ bool op_is_remote(enum op_kind kind)
 	case OP_REPLACE_KEEPER:
 		return true;
 	default:
-		return false;
+		return op_is_of_peer(kind);
 	}
 }
 

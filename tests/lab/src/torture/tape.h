@@ -137,6 +137,9 @@ bool op_parse(const char *line, struct op *ret);
 
 const char *op_name(enum op_kind kind);
 
+/* Done by a peer. */
+bool op_is_of_peer(enum op_kind kind);
+
 /* Done by a peer or about the region, not by a local system call. */
 bool op_is_remote(enum op_kind kind);
 
