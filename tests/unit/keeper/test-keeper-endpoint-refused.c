@@ -11,7 +11,7 @@
 #include <event2/event.h>
 #include <string.h>
 
-#include "keeper/endpoint/endpoint.h"
+#include "endpoint-owner.h"
 #include "keeper/endpoint/wire.h"
 #include "tests/fakes/fabric.h"
 #include "util/clock.h"
@@ -21,17 +21,6 @@
 static struct event_base *base;
 static struct endpoint *endpoint;
 static struct ibv_pd pd;
-
-/* What the endpoint's owner heard. */
-static struct {
-	unsigned int joined, left, abandoned, acknowledged, synced;
-} heard;
-
-static int on_check_device(void *userdata, struct ibv_context *context, struct failure *why)
-{
-	(void)userdata, (void)context, (void)why;
-	return 0;
-}
 
 static int on_admit(void *userdata, const struct endpoint_request *request,
 		    struct endpoint_offer *ret)
@@ -48,30 +37,6 @@ static int on_ask(void *userdata, const struct endpoint_question *q)
 	return 0;
 }
 
-static void on_joined(void *userdata, const struct endpoint_peer *p)
-{
-	(void)userdata, (void)p;
-	heard.joined++;
-}
-
-static void on_left(void *userdata, const struct endpoint_peer *p, enum peer_left why)
-{
-	(void)userdata, (void)p, (void)why;
-	heard.left++;
-}
-
-static void on_abandoned(void *userdata, const struct endpoint_peer *p)
-{
-	(void)userdata, (void)p;
-	heard.abandoned++;
-}
-
-static void on_acknowledged(void *userdata, const struct endpoint_peer *p, uint64_t revocation)
-{
-	(void)userdata, (void)p, (void)revocation;
-	heard.acknowledged++;
-}
-
 static void on_sync(void *userdata, const struct endpoint_peer *p, const struct wire_message *m)
 {
 	const struct wire_message answer = { .type = WIRE_SYNCED, .request = m->request };
@@ -81,27 +46,11 @@ static void on_sync(void *userdata, const struct endpoint_peer *p, const struct 
 	endpoint_answer(endpoint, p->number, &answer);
 }
 
-static void on_closed(void *userdata, uint64_t region)
-{
-	(void)userdata, (void)region;
-}
-
-static void on_addresses_changed(void *userdata)
-{
-	(void)userdata;
-}
-
 static const struct endpoint_ops ops = {
-	.check_device = on_check_device,
+	ENDPOINT_OWNER,
 	.admit = on_admit,
 	.ask = on_ask,
-	.joined = on_joined,
-	.left = on_left,
-	.abandoned = on_abandoned,
-	.acknowledged = on_acknowledged,
 	.sync = on_sync,
-	.closed = on_closed,
-	.addresses_changed = on_addresses_changed,
 };
 
 /* Everything that is due now, and what could not be taken the first time. */

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "../../fakes/fabric.h"
-#include "keeper/endpoint/endpoint.h"
+#include "endpoint-owner.h"
 #include "keeper/endpoint/peers.h"
 #include "rdmareg-timers.h"
 #include "util/clock.h"
@@ -25,18 +25,6 @@
 static struct event_base *base;
 static struct endpoint *endpoint;
 static struct ibv_pd pd;
-
-/* What the endpoint's owner heard. */
-static struct {
-	unsigned int joined, left, abandoned, acknowledged, addresses;
-	enum peer_left why;
-} heard;
-
-static int on_check_device(void *userdata, struct ibv_context *context, struct failure *why)
-{
-	(void)userdata, (void)context, (void)why;
-	return 0;
-}
 
 static struct endpoint_patience patience = { .rnr_retries = 7, .retries = 6 };
 
@@ -49,51 +37,9 @@ static int on_admit(void *userdata, const struct endpoint_request *request,
 	return 0;
 }
 
-static void on_joined(void *userdata, const struct endpoint_peer *p)
-{
-	(void)userdata, (void)p;
-	heard.joined++;
-}
-
-static void on_left(void *userdata, const struct endpoint_peer *p, enum peer_left why)
-{
-	(void)userdata, (void)p;
-	heard.left++;
-	heard.why = why;
-}
-
-static void on_abandoned(void *userdata, const struct endpoint_peer *p)
-{
-	(void)userdata, (void)p;
-	heard.abandoned++;
-}
-
-static void on_acknowledged(void *userdata, const struct endpoint_peer *p, uint64_t revocation)
-{
-	(void)userdata, (void)p, (void)revocation;
-	heard.acknowledged++;
-}
-
-static void on_closed(void *userdata, uint64_t region)
-{
-	(void)userdata, (void)region;
-}
-
-static void on_addresses_changed(void *userdata)
-{
-	(void)userdata;
-	heard.addresses++;
-}
-
 static const struct endpoint_ops ops = {
-	.check_device = on_check_device,
+	ENDPOINT_OWNER,
 	.admit = on_admit,
-	.joined = on_joined,
-	.left = on_left,
-	.abandoned = on_abandoned,
-	.acknowledged = on_acknowledged,
-	.closed = on_closed,
-	.addresses_changed = on_addresses_changed,
 };
 
 static void have(const char *first, const char *second)
