@@ -60,38 +60,79 @@ static void send_evict(sd_bus *b, int fd, struct later *l)
 }
 
 #define MANY 400
+#define PAIRS 50 /* of questions that wait for their answers; a bus lets 128 do that */
+#define TRIES 20
 
-static bool is_live(uint64_t id)
+struct seen {
+	bool answered, live;
+};
+
+/* A region that is gone is not live. */
+static int on_state(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	char state[32];
+	struct seen *s = userdata;
+	const char *state;
 
-	get_property(evictor, id, "State", state, sizeof(state));
-	return !strcmp(state, "live");
+	(void)error;
+	s->answered = true;
+	s->live = !sd_bus_message_get_error(m) && sd_bus_message_read(m, "v", "s", &state) > 0 &&
+		  !strcmp(state, "live");
+	return 1;
 }
 
-/* Between some of them and the others somebody else is served, here before the last is taken. */
+static void ask_state(uint64_t id, struct seen *s)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), RDMAREG_REGION_PREFIX "/%" PRIu64, id);
+	check(sd_bus_call_method_async(evictor, NULL, RDMAREG_BUS_NAME, path,
+				       "org.freedesktop.DBus.Properties", "Get", on_state, s, "ss",
+				       RDMAREG_REGION_INTERFACE, "State") >= 0);
+}
+
+/* Was somebody answered when the one had been taken, and the other had not? */
+static bool is_served_between(int file, int directory)
+{
+	struct seen first[PAIRS] = { 0 }, last[PAIRS] = { 0 };
+	sd_bus_message *m = new_evict(evictor, directory);
+	struct reply one, other;
+	bool between = false;
+	struct later l;
+
+	check(register_region(owner, file, 0, 0, "r", &one, 0));
+	for (int i = 1; i < MANY; i++)
+		check(register_region(owner, file, 0, 0, "r", &other, 0));
+	add_options(m, 1, "grace_usec", "t", UINT64_C(0));
+	send_later(evictor, m, &l);
+	for (int i = 0; i < PAIRS; i++) {
+		ask_state(one.id, &first[i]);
+		ask_state(other.id, &last[i]);
+	}
+	check(sd_bus_flush(evictor) >= 0);
+	for (int i = 0; i < PAIRS; i++) {
+		until(is_answered(evictor, &l) && first[i].answered && last[i].answered);
+		between = between || (!first[i].live && last[i].live) ||
+			  (i && !last[i - 1].live && first[i].live);
+	}
+	check(!*l.reply.error && l.reply.number == MANY);
+	check(!region_exists(owner, one.id) && !region_exists(owner, other.id));
+	forget_signals(owner);
+	return between;
+}
+
+/* Between some of them and the others somebody else is served; when he asks is for the scheduler to say. */
 static void test_in_turns(void)
 {
 	int file = make_file(&world, 8192, O_RDWR), directory = open_directory();
-	struct reply first, last;
-	sd_bus_message *m = new_evict(evictor, directory);
-	struct later l;
+	bool between = false;
 
-	check(register_region(owner, file, 0, 0, "r", &first, 0));
-	for (int i = 1; i < MANY; i++)
-		check(register_region(owner, file, 0, 0, "r", &last, 0));
-	add_options(m, 1, "grace_usec", "t", UINT64_C(0));
-	send_later(evictor, m, &l);
-	check(is_live(first.id) || is_live(last.id));
-	await_answer(evictor, &l);
-	check(!*l.reply.error && l.reply.number == MANY);
-	check(!region_exists(owner, first.id) && !region_exists(owner, last.id));
-	forget_signals(owner);
+	for (int i = 0; i < TRIES && !between; i++)
+		between = is_served_between(file, directory);
+	check(between);
 	close(file);
 	close(directory);
 }
 
-/* Two users, three sessions, two filesystems. */
 static void test_whole_filesystem(void)
 {
 	sd_bus *nobody = connect_as(&world, NOBODY);
