@@ -39,9 +39,9 @@ and the adapter is soft-RoCE, so no absolute time says anything about hardware. 
 ratio ran in the same boot, in turn, round by round. A value is the median of the ratios of all
 rounds, with the quartiles in brackets. A goal is *reached* if both quartiles reach it, *missed* if
 neither does, and otherwise *open*: such a row decides nothing. A ratio close to 1 means that two
-ways do the same work. A ratio of two different kinds of work (a D-Bus call and an ioctl, a page fault and a packet) depends
-on what is expensive in the emulator. System calls, context switches and page faults cost it more
-than copying does, and a packet costs it much more than it costs an adapter.
+ways do the same work. A ratio of two different kinds of work (a D-Bus call and an ioctl, a page
+fault and a packet) depends on what is expensive in the emulator. System calls, context switches and
+page faults cost it more than copying does, and a packet costs it much more than it costs an adapter.
 
 """
 
