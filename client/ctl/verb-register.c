@@ -215,15 +215,18 @@ static int register_many(struct ctl *ctl, const struct options *o, char **paths,
 	return r < 0 && o->atomic ? status : print_many(ctl, o, paths, n, regions, errors, status);
 }
 
-/* The sessions of --rails, in @names, which is cut up for it. 0: there is none, or too many. */
+/* The sessions of --rails, in @names, which is cut up for it. 0: it is no such list. */
 static size_t read_rails(char *names, const char *ret[static RDMAREG_RAILS_MAX])
 {
 	size_t n = 0;
-	char *rest;
+	char *at;
 
-	for (char *at = strtok_r(names, ",", &rest); at; at = strtok_r(NULL, ",", &rest)) {
-		if (n == RDMAREG_RAILS_MAX)
+	while ((at = strsep(&names, ","))) {
+		if (n == RDMAREG_RAILS_MAX || !*at)
 			return 0;
+		for (size_t i = 0; i < n; i++)
+			if (!strcmp(ret[i], at))
+				return 0;
 		ret[n++] = at;
 	}
 	return n;
@@ -279,7 +282,7 @@ static int register_rails(struct ctl *ctl, const struct options *o, const char *
 
 	if (!n)
 		return ctl_error(EXIT_USAGE,
-				 "register: --rails takes 1 to %d sessions, with "
+				 "register: --rails takes 1 to %d sessions, each once, with "
 				 "commas between them",
 				 RDMAREG_RAILS_MAX);
 	r = open_file(path, access == RDMAREG_ACCESS_READ_WRITE, ro, &fd);
@@ -298,8 +301,10 @@ static int register_rails(struct ctl *ctl, const struct options *o, const char *
 		return ctl_failed(r);
 	if (o->export)
 		r = rdmareg_export_rails(regions, n, NULL, &tickets);
-	if (r < 0)
-		r = ctl_failed(r);
+	if (r > 0 && (size_t)r < n)
+		ctl_error(EXIT_OK, "the list has %d of %zu tickets: %s", r, n,
+			  rdmareg_last_error());
+	r = r < 0 ? ctl_failed(r) : EXIT_OK;
 	if (r)
 		release_rails(ctl, regions, n);
 	else

@@ -289,8 +289,9 @@ struct rdmareg_export_options {
 /*
  * rdmareg_export: make a ticket. Whoever has that line of text has the access: hand it over as you
  * would a password.
- * @ret_ticket: to be freed with free(3). EACCES: more access than the region has. ENODEV: no
- * 	adapter. EDQUOT: too many tickets of one region.
+ * @ret_ticket: to be freed with free(3). EACCES: more access than the region has. ENODEV: the
+ * 	region's device has no address now, or its MTU is too small. EDQUOT: too many tickets of one
+ * 	region.
  */
 int rdmareg_export(struct rdmareg_region *r, const struct rdmareg_export_options *options,
 		   char **ret_ticket);

@@ -35,8 +35,13 @@ struct rdmareg_rails; /* connections to one range of a file, over several device
  * @regions: 1 to RDMAREG_RAILS_MAX, each once.
  * @options: of each ticket, as in rdmareg_export(). @ret: freed with free(3).
  *
- * EINVAL: too many, one twice, or they are not of the same path, offset and length. Others as
- * rdmareg_export(): tickets that were made before the one that failed stay, and nobody has them.
+ * A rail that nobody can reach now is left out: its device has no address (ENODEV), or its region has
+ * ended (ENOENT, EOWNERDEAD). Returns how many tickets the list has. Where these are fewer than @n,
+ * rdmareg_last_error() says why the last one is missing; make another list when it is back.
+ *
+ * EINVAL: too many, one twice, or they are not of the same path, offset and length. ENODEV and so on:
+ * all are left out. Others as rdmareg_export(): tickets that were made before the one that failed
+ * stay, and nobody has them.
  */
 int rdmareg_export_rails(struct rdmareg_region *const *regions, size_t n,
 			 const struct rdmareg_export_options *options, char **ret);

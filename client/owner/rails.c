@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * rails.c - one list of tickets for regions of the same bytes on several devices. What always holds:
- * what is not of one file, offset and length is refused before a ticket is made.
+ * what is not of one file, offset and length is refused before a ticket is made; a list has one
+ * ticket at least.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,13 +45,20 @@ static int check(struct rdmareg_region *const *regions, size_t n)
 	return 0;
 }
 
+/* Nobody could connect to it, so that a ticket would be of no use; the others go on. */
+static bool is_unreachable(int error)
+{
+	return error == -ENODEV || error == -ENOENT || error == -EOWNERDEAD;
+}
+
 _public_ int rdmareg_export_rails(struct rdmareg_region *const *regions, size_t n,
 				  const struct rdmareg_export_options *options, char **ret)
 {
 	_cleanup_(free_cleanup) char *list = NULL;
+	struct failure missing = { 0 };
 	size_t used = 0;
 	char *ticket;
-	int r;
+	int r, made = 0;
 
 	NEED(regions);
 	NEED(ret);
@@ -62,12 +70,21 @@ _public_ int rdmareg_export_rails(struct rdmareg_region *const *regions, size_t 
 		return fail(ENOMEM, "exporting %zu regions as one list: out of memory", n);
 	for (size_t i = 0; i < n; i++) {
 		r = rdmareg_export(regions[i], options, &ticket);
+		if (is_unreachable(r)) {
+			missing = failure_keep();
+			continue;
+		}
 		if (r < 0)
 			return r;
-		used += (size_t)snprintf(list + used, LIST_BYTES - used, "%s%.160s", i ? " " : "",
-					 ticket);
+		used += (size_t)snprintf(list + used, LIST_BYTES - used, "%s%.160s",
+					 made ? " " : "", ticket);
 		free(ticket);
+		made++;
 	}
+	if (missing.code)
+		failure_put_back(&missing);
+	if (!made)
+		return missing.code;
 	*ret = take_pointer(list);
-	return 0;
+	return made;
 }

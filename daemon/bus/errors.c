@@ -135,7 +135,7 @@ static const struct {
 	  "no RDMA device has the listen_address of rdmaregd.conf",
 	  "have the administrator set it to an address of an RDMA device, see rdma link and ip address, or to any, "
 	  "and then call: rdmaregctl reload" },
-	{ ENETDOWN, RDMAREG_ERROR_FAILED, "no peer can connect",
+	{ ENETDOWN, RDMAREG_ERROR_NO_ADAPTER, "no peer can connect",
 	  "try again when the address is there, see ip address" },
 	{ EADDRINUSE, RDMAREG_ERROR_FAILED, "the port of rdmaregd.conf is taken",
 	  "have the administrator set it to 0 or a free one, and then call: rdmaregctl reload" },

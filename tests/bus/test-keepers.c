@@ -336,7 +336,7 @@ static void test_address_goes(void)
 	world_tell_keeper(&world, getuid(), "goes", "address 0 away");
 	until(is_degraded(region.id, "no peer can connect: 192.0.2.1: No interface that is up"));
 	check(!export_region(bus, region.id, &r, 0));
-	expect_error(&r, "Failed", "no peer can connect: 192.0.2.1");
+	expect_error(&r, "NoAdapter", "no peer can connect: 192.0.2.1");
 	check(strstr(r.text, "try again when the address is there"));
 	/* so does one that is registered meanwhile */
 	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "goes"));

@@ -105,6 +105,22 @@ static void test_one_fails(int atomic)
 	end(&x);
 }
 
+static bool is_degraded(struct rdmareg_region *r)
+{
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	char degraded[300];
+
+	check(rdmareg_region_get_info(r, &info) == 0);
+	get_property(bus, info.id, "Degraded", degraded, sizeof(degraded));
+	return *degraded;
+}
+
+static void move_address(struct rdmareg_region *r, const char *session, const char *where)
+{
+	world_tell_keeper(&world, getuid(), session, "address 0 %s", where);
+	until(is_degraded(r) == !strcmp(where, "away"));
+}
+
 /* One file in a session for each device, and one list of tickets; not of what is not the same. */
 static void test_rails(void)
 {
@@ -120,10 +136,20 @@ static void test_rails(void)
 	close(x.request[1].fd);
 	x.request[1].fd = dup(x.request[0].fd);
 	check(rdmareg_register_many(x.context, x.request, 2, 1, x.region, NULL) == 0);
-	check(rdmareg_export_rails(x.region, 2, NULL, &tickets) == 0);
+	check(rdmareg_export_rails(x.region, 2, NULL, &tickets) == 2);
 	check(!strncmp(tickets, "rdmareg://", 10) && strstr(tickets, " rdmareg://") &&
 	      strchr(tickets, ' ') == strrchr(tickets, ' '));
 	free(tickets);
+	/* one that nobody can reach now is left out, and no list is empty */
+	move_address(x.region[0], "rail0", "away");
+	check(rdmareg_export_rails(x.region, 2, NULL, &tickets) == 1 && !strchr(tickets, ' ') &&
+	      strstr(rdmareg_last_error(), "no peer can connect"));
+	free(tickets);
+	tickets = NULL;
+	check(rdmareg_export_rails(x.region, 1, NULL, &tickets) == -ENODEV && !tickets);
+	move_address(x.region[1], "rail1", "away");
+	check(rdmareg_export_rails(x.region, 2, NULL, &tickets) == -ENODEV && !tickets);
+	move_address(x.region[0], "rail0", "back");
 	twice[0] = twice[1] = x.region[0];
 	check(rdmareg_export_rails(twice, 2, NULL, &tickets) == -EINVAL &&
 	      strstr(rdmareg_last_error(), "there twice"));

@@ -133,7 +133,7 @@ is_degraded() { [[ $(field degraded "$(region "$1")") == *"$2"* ]]; }
 is_sound() { [ -z "$(field degraded "$(region "$1")")" ]; }
 ip addr del $LAB_ADDR_A/24 dev veth-a
 check "an address that is gone is said" wait_for is_degraded "$id" "no peer can connect: $LAB_ADDR_A"
-expect_status 1 "no ticket names it" rdmaregctl export "$id"
+expect_status 77 "no ticket names it" rdmaregctl export "$id"
 ip addr add $LAB_ADDR_A/24 dev veth-a
 check "it is back" wait_for is_sound "$id"
 check "a ticket of before is good again" wait_for on_b rdmaregctl put /tmp/sent "$ticket"
