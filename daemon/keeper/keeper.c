@@ -266,11 +266,10 @@ int keeper_new(struct keeper **ret, struct event_base *base, int fd,
 		return -ENOMEM;
 	k->options = options;
 	k->base = base;
-	k->max_mappings_fd = -1;
 	TAILQ_INIT(&k->untold);
 	k->idle_event = evtimer_new(base, on_idle, k);
 	k->stop_event = evtimer_new(base, on_stop, k);
-	if (!k->idle_event || !k->stop_event)
+	if (!k->idle_event || !k->stop_event || keeper_init_limits(k) < 0)
 		return -ENOMEM;
 	r = keeper_watch_poison(k);
 	if (r == 0)
@@ -328,7 +327,7 @@ struct keeper *keeper_free(struct keeper *k)
 		event_free(k->idle_event);
 	if (k->stop_event)
 		event_free(k->stop_event);
-	closep(&k->max_mappings_fd);
+	keeper_free_limits(k);
 	free(k);
 	return NULL;
 }

@@ -45,6 +45,7 @@ struct closing;
 struct faults;
 struct hca;
 struct kregion;
+struct limits;
 struct looks;
 struct mapping;
 struct poison;
@@ -84,8 +85,7 @@ struct keeper {
 		n_left_behind;
 	uint32_t n_stuck; /* regions: region/stuck.c */
 	bool stopping;
-	int max_mappings_fd;   /* what the kernel allows; -1: not opened yet */
-	uint64_t own_mappings; /* of this process, when it had no region */
+	struct limits *limits; /* of memory and mappings, and what is known of them */
 };
 
 /* @fd: the socket to listen on, taken over on success. @options: must outlive the keeper. */
@@ -129,6 +129,10 @@ void keeper_watch_memory(struct keeper *k);
 
 /* keeper-poison.c: hear of memory that is lost. */
 int keeper_watch_poison(struct keeper *k);
+
+/* keeper-memory.c: before a region is registered. */
+int keeper_init_limits(struct keeper *k);
+void keeper_free_limits(struct keeper *k);
 
 /*
  * keeper-memory.c; -ENOMEM: prefetching so many bytes of a file would use up what the memory cgroup
