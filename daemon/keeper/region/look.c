@@ -551,7 +551,9 @@ void kregion_begin_looking(struct kregion *r)
 		log_error("region %" PRIu64 ": no memory to look at its file", r->id);
 		return;
 	}
-	look_at(k->looks, r);
+	look_at_path(r);
+	r->look.length_usec = now_monotonic_usec(); /* was just read */
+	look_at_blocks(k->looks, r);
 	pump(k->looks);
 	if (!evtimer_pending(k->looks->timer, NULL))
 		evtimer_add(k->looks->timer, &round);

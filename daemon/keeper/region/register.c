@@ -65,6 +65,7 @@ static enum region_durability judge_durability(const struct mapping *m, bool flu
 	return durability_of(m->fd, &(struct durability_facts){
 					    .memory_only = m->memory,
 					    .device_dax = m->device_bytes != 0,
+					    .dax = m->direct,
 					    .synchronous = m->synchronous,
 					    .flush = flush,
 				    });

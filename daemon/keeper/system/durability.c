@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * durability.c - see durability.h: statx(2) for files, sysfs for device-dax. A device's path in
- * sysfs names all that it is part of, from the machine down; each of those says its type in its
- * file uevent.
+ * durability.c - see durability.h. A device's path in sysfs names all that it is part of, from the
+ * machine down; each of those says its type in its file uevent.
  */
 #include "keeper/system/durability.h"
 
@@ -30,14 +29,6 @@ enum region_durability durability_judge(const struct durability_facts *f)
 	return f->dax || f->synchronous ? DURABILITY_SYNC : DURABILITY_PAGE_CACHE;
 }
 
-static bool is_dax(int fd)
-{
-	struct statx st;
-
-	return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) == 0 &&
-	       (st.stx_attributes & STATX_ATTR_DAX);
-}
-
 enum region_durability durability_of(int fd, const struct durability_facts *f)
 {
 	struct durability_facts all = *f;
@@ -46,8 +37,6 @@ enum region_durability durability_of(int fd, const struct durability_facts *f)
 	if (f->device_dax)
 		all.persistent =
 			fstat(fd, &st) == 0 && durability_device_is_persistent("/sys", st.st_rdev);
-	else
-		all.dax = is_dax(fd);
 	return durability_judge(&all);
 }
 

@@ -27,7 +27,7 @@ struct durability_facts {
 /* Pure. */
 enum region_durability durability_judge(const struct durability_facts *f);
 
-/* @f: all but @persistent and @dax, which are found out here, of the file @fd. */
+/* @f: all but @persistent, which is found out here, of the device @fd. */
 enum region_durability durability_of(int fd, const struct durability_facts *f);
 
 /**
