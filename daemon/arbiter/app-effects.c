@@ -152,11 +152,12 @@ static void announce(struct app *a, struct region_entry *e, const struct region_
 	proxy_note(e->keeper)->bytes += v->region->length;
 	bus_tell_added(a->bus, v);
 	app_log(e->keeper, LOG_INFO,
-		"region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %" PRIu64
-		" bytes of %s at %" PRIu64,
+		"region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %s, %" PRIu64
+		" bytes of %s at %" PRIu64 ", %s",
 		e->id, e->text.detached ? "detached region" : "region", v->tenant->uid,
-		v->tenant->session, v->region->length, e->text.path ? e->text.path : "a file",
-		v->region->offset);
+		v->tenant->session, v->region->access == ACCESS_READ_WRITE ? "rw" : "r",
+		v->region->length, e->text.path ? e->text.path : "a file", v->region->offset,
+		e->text.mode_reason ? e->text.mode_reason : "?");
 	app_set_status(a);
 }
 

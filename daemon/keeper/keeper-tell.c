@@ -327,7 +327,8 @@ void tell_registered(struct kregion *r)
 	tell_region(r, &r->registration);
 	r->announced = true;
 	r->registration = (struct operation){ 0 };
-	log_info("region %" PRIu64 ": %s, %" PRIu64 " bytes at %" PRIu64 ", %s, %s", r->id,
-		 r->access ? "rw" : "r", r->mapping->length, r->mapping->offset,
-		 r->path[0] ? r->path : "?", r->mode_reason);
+	/* the daemon says so where all see it */
+	log_debug("region %" PRIu64 ": %s, %" PRIu64 " bytes at %" PRIu64 ", %s, %s", r->id,
+		  r->access ? "rw" : "r", r->mapping->length, r->mapping->offset,
+		  r->path[0] ? r->path : "?", r->mode_reason);
 }
