@@ -46,12 +46,10 @@ static int check_all(const struct many *x)
 	char name[FD_NAME_BYTES];
 
 	for (size_t i = 0; i < x->n; i++) {
-		int r;
+		const struct rdmareg_register_request *q = &x->requests[i];
 
-		fd_name(x->requests[i].fd, name);
-		r = region_check_request(&x->requests[i], &o, name);
-		if (r < 0)
-			return r;
+		if (region_check_request(q, &o, "") < 0) /* once more, to say of which */
+			return region_check_request(q, &o, fd_name(q->fd, name));
 	}
 	return 0;
 }
@@ -76,11 +74,11 @@ static int take_one(struct many *x, size_t i, sd_bus_message *reply)
 		r = sd_bus_message_read(reply, "ss", &what, &text);
 	if (r > 0)
 		r = sd_bus_message_exit_container(reply);
+	if (r >= 0 && id)
+		return 0;
 	fd_name(x->requests[i].fd, name);
 	if (r < 0)
 		return fail(EBADMSG, "registering %s: rdmaregd's answer makes no sense", name);
-	if (id)
-		return 0;
 	e.name = what;
 	e.message = text;
 	return fail_bus(&e, 0, "registering %s", name);

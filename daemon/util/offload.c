@@ -24,8 +24,8 @@
 #include "util/log.h"
 #include "util/thread.h"
 
-#define IDLE_MAX 2
-#define STACK_SIZE (256 * 1024) /* a path or two, and what a sanitizer adds */
+#define IDLE_MAX OFFLOAD_PER_UID /* many files of one call take as many, and make none */
+#define STACK_SIZE (256 * 1024)	 /* a path or two, and what a sanitizer adds */
 
 STAILQ_HEAD(task_queue, offload_task);
 
