@@ -232,13 +232,14 @@ int options_read(sd_bus_message *m, const struct option *known, size_t n,
 int option_word(const char *key, const char *word, const char *const *names, size_t n, uint8_t *ret,
 		struct failure *ret_failure);
 
-/* --- examine.c: what callers pass is looked at in a thread */
+/* --- examine.c: what callers pass is looked at in a thread, or found to be in memory */
 
 /*
  * What is to be found out about a descriptor, and what for. @look runs in a thread: it uses its
  * arguments only, and may close the descriptor and set it to -1. @then is called on the loop after
  * it looked and refused nothing, while the call's client is there; a descriptor it keeps it sets to
- * -1.
+ * -1. @look_in_memory: the same on the loop, of a file in memory; it waits for nothing. NULL: such a
+ * file is looked at in a thread, too.
  */
 struct examination {
 	int (*look)(void *request, int *fd, uint32_t uid, struct failure *ret);
@@ -249,6 +250,7 @@ struct examination {
 	size_t request_size;
 	const uint32_t
 		*on_behalf; /* whose it counts as while it is looked at; NULL: the caller's */
+	int (*look_in_memory)(void *request, int *fd, uint32_t uid, struct failure *ret);
 };
 
 /*
@@ -268,7 +270,13 @@ int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token,
 int examine_token(struct bus *b, struct client *c, int token, const struct examination *x,
 		  struct call *call, struct failure *ret_failure);
 
-/* --- descriptor.c: all of it may wait for the descriptor's filesystem */
+/* --- descriptor.c: all of it but the first may wait for the descriptor's filesystem */
+
+/*
+ * A file of tmpfs or hugetlbfs, a memfd: its status is in the kernel's memory alone, so nothing that
+ * is asked of it waits. Asks no filesystem whose file it is.
+ */
+bool descriptor_is_in_memory(int fd);
 
 /*
  * Checks and fills fd, offset, length, path, what the file is and owns_file. @path: q->path will

@@ -222,6 +222,7 @@ struct register_request {
 	bool asks_pre_content; /* the first of these */
 	bool owns_file;	       /* @uid is root, the file's owner, or authorized to hold it */
 	uint32_t file_uid;
+	bool in_memory; /* the file, which is known before it is looked at */
 	struct filesystem on;
 	uint64_t inode;	     /* st_ino */
 	uint64_t born_nsec;  /* as in struct region_text */

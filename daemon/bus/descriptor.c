@@ -6,8 +6,9 @@
  * keeper is started for it.
  *
  * What always holds: this runs where it can be given up (examine.c), since the caller may have
- * mounted the filesystem, and its server may never answer. A network filesystem is not asked for a
- * size that the kernel has (AT_STATX_DONT_SYNC); some look at the file all the same.
+ * mounted the filesystem, and its server may never answer; unless the file is in memory. A network
+ * filesystem is not asked for a size that the kernel has (AT_STATX_DONT_SYNC); some look at the file
+ * all the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,16 @@
 /* enum fid_type of the kernel: with and without a parent, and of another subvolume */
 #define HANDLE_BTRFS_FIRST 0x4d
 #define HANDLE_BTRFS_LAST 0x4f
+
+/*
+ * Only these have seals. The kernel looks at what functions the file has (mm/memfd.c) and calls none
+ * of them, so no server of FUSE or NFS hears of it. Of these files neither statx(2) (mm/shmem.c;
+ * hugetlbfs has nothing of its own for it) nor the path takes more than spin locks.
+ */
+bool descriptor_is_in_memory(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0;
+}
 
 static const char *kind_of(unsigned int mode)
 {
@@ -350,7 +361,7 @@ int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64
 					   strerror(errno));
 		q->filesystem = (uint32_t)filesystem.f_type;
 	}
-	if (file.is_device)
+	if (file.is_device || q->in_memory)
 		q->on = (struct filesystem){ .device = file_device(&st) };
 	else if ((r = find_filesystem(fd, &st, &q->on, ret_failure)))
 		return r;

@@ -190,6 +190,12 @@ static int look(void *request, int *fd, uint32_t uid, struct failure *f)
 	return r;
 }
 
+static int look_in_memory(void *request, int *fd, uint32_t uid, struct failure *f)
+{
+	((struct kept *)request)->request.in_memory = true;
+	return look(request, fd, uid, f);
+}
+
 static int register_examined(struct bus *b, struct client *c, int *fd, void *request,
 			     struct call *call, struct failure *f)
 {
@@ -238,14 +244,19 @@ static int read_request(sd_bus_message *m, const struct client *c, struct kept *
 
 static struct examination examination_of(const struct client *c, const struct kept *k)
 {
+	const struct register_request *q = &k->request;
+
 	return (struct examination){
 		.look = look,
+		/* the others ask for more than the status */
+		.look_in_memory =
+			q->pre_content || q->standing || q->restores ? NULL : look_in_memory,
 		.then = register_examined,
 		.nothing_done = "nothing was registered",
 		.request = k,
 		.request_size = sizeof(*k),
 		/* root passes files of many: one that does not answer is to delay its user's alone */
-		.on_behalf = c->uid == 0 ? &k->request.uid : NULL,
+		.on_behalf = c->uid == 0 ? &q->uid : NULL,
 	};
 }
 

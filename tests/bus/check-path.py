@@ -52,9 +52,9 @@ class Path:
         passed_on = max(i for i in range(asked[1]) if self.calls[i].startswith("sendmmsg("))
         # how often the loop turns meanwhile, and wakes threads, is the scheduler's
         calls = [call for call in self.calls[came:passed_on] if not re.search(r"^(epoll_\w+|futex|clock_gettime)\(|EAGAIN", call)]
-        # before Linux 6.2 the table of descriptors is tried out
-        most = 16 if os.stat("/proc/self/fd").st_size else 64
-        self.expect("a registration arrives, and the keeper is asked", calls, most, r"^(?!open)")
+        # a file in memory: no thread looks at it, whose answer would be read; before Linux 6.2 the table of descriptors is tried out
+        most = 18 if os.stat("/proc/self/fd").st_size else 66
+        self.expect("a registration arrives, and the keeper is asked", calls, most, r"^(?!open|read\()")
 
     def truncate(self):
         asked = found_all(self.calls, r"^sendmsg\(.*RevocationRequested")[1]

@@ -438,8 +438,12 @@ static void test_silent(void)
 		await_answer(me, &l[i]);
 		expect_error(&l[i].reply, "Failed", "has not answered");
 	}
-	check(!register_region(me, good, 0, 0, "rw", &r, 1, "uid", "u", USER));
+	check(!register_region(me, good, 0, 0, "rw", &r, 2, "uid", "u", USER, "arbitration", "s",
+			       "pre-content"));
 	expect_error(&r, "LimitExceeded", "uid 65534");
+	/* what is at hand takes no thread */
+	check(register_region(me, good, 0, 0, "rw", &r, 1, "uid", "u", USER));
+	check(call_region(me, r.id, "Release", &r));
 	check(register_region(me, good, 0, 0, "rw", &r, 0));
 	check(call_region(me, r.id, "Release", &r));
 	check(register_region(me, good, 0, 0, "rw", &r, 1, "uid", "u", OTHER));

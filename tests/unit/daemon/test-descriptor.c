@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-descriptor.c - which ranges of a file and of a device-dax can be a region, and that a
- * refusal says the alignment and the size.
+ * refusal says the alignment and the size; and which files are in memory.
  */
 #undef NDEBUG
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "bus/bus-internal.h"
 
@@ -52,8 +55,34 @@ static const struct {
 	{ &off, 0, 0, 0, "device, which has 0 bytes" },
 };
 
+static bool is_in_memory(int fd)
+{
+	bool r;
+
+	assert(fd >= 0);
+	r = descriptor_is_in_memory(fd);
+	close(fd);
+	return r;
+}
+
+static void test_in_memory(void)
+{
+	int pipes[2];
+
+	assert(pipe(pipes) == 0 && !is_in_memory(pipes[0]) && !is_in_memory(pipes[1]));
+	assert(is_in_memory(memfd_create("test", MFD_CLOEXEC)));
+	assert(is_in_memory(memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING)));
+	assert(is_in_memory(open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)));
+	assert(!is_in_memory(open("/proc/self/maps", O_RDONLY | O_CLOEXEC)));
+	assert(!is_in_memory(open("/proc/self/exe", O_RDONLY | O_CLOEXEC)));
+	assert(!is_in_memory(open("/dev/null", O_RDONLY | O_CLOEXEC)));
+	/* one that gives no right to its contents is not asked */
+	assert(!is_in_memory(open("/dev/shm", O_PATH | O_CLOEXEC)));
+}
+
 int main(void)
 {
+	test_in_memory();
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		struct register_request q = { .offset = table[i].offset,
 					      .length = table[i].length };
