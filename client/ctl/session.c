@@ -51,6 +51,7 @@ static void print_event(const struct rdmareg_peer_event *e, bool several)
 		[RDMAREG_PEER_EVENT_DISCONNECTED] = "disconnected",
 		[RDMAREG_PEER_EVENT_PATH_CHANGED] = "path-changed",
 		[RDMAREG_PEER_EVENT_BYPASSED] = "bypassed",
+		[RDMAREG_PEER_EVENT_RECONNECTED] = "reconnected",
 	};
 	json_object *o = json_object_new_object();
 
@@ -110,6 +111,8 @@ static void on_event(const struct rdmareg_peer_event *e, void *userdata)
 		tell_bypass(s);
 	if (e->type == RDMAREG_PEER_EVENT_DISCONNECTED && s->n_rails)
 		s->connected = --s->n_rails != 0;
+	if (e->type == RDMAREG_PEER_EVENT_RECONNECTED)
+		s->connected = ++s->n_rails != 0;
 	if (s->timeline)
 		print_event(e, s->several);
 }

@@ -48,6 +48,8 @@ enum rdmareg_peer_event_type {
 	 * before. What was read from there reads as zeroes by now, mostly
 	 */
 	RDMAREG_PEER_EVENT_BYPASSED,
+	/* of several rails one that was DISCONNECTED, or not reached, is there (rdmareg-rails.h) */
+	RDMAREG_PEER_EVENT_RECONNECTED,
 };
 
 struct rdmareg_peer_event {

@@ -14,6 +14,12 @@
  * place, so twice is as good as once, as long as this peer alone writes there. A peer that one rail
  * asks for blocks stops on all, and acknowledges when it has nothing in flight on any; it goes on
  * when each rail that asked has settled.
+ *
+ * What the owner does: it hears of a revocation once for each region (RDMAREG_EVENT_REVOCATION_REQUESTED,
+ * `region` says which), one after the other, and with numbers of their own. It stops using the file
+ * when the first comes, acknowledges every one of them, and goes on when each has settled. There is
+ * no acknowledgement for all: the later ones may not have been asked yet, and one region may be
+ * revoked alone. The filesystem waits for each; one that is not acknowledged costs the whole grace.
  */
 #ifndef RDMAREG_H
 #error "include rdmareg.h, which brings this file with it"
@@ -60,14 +66,22 @@ struct rdmareg_rails_options {
 	 * 128 KiB. It is less if buffer_bytes, of which each rail has eight parts, has no room
 	 */
 	uint64_t stripe_bytes;
-	uint8_t first_only; /* 1: the first rail that works; the next one when that breaks */
-	uint8_t reserved[7];
+	uint8_t first_only;   /* 1: the first rail that works; the next one when that breaks */
+	uint8_t no_reconnect; /* 1: a rail that broke, or was not reached, stays away */
+	uint8_t reserved[6];
 };
 
 /*
  * rdmareg_rails_connect: connect to every rail, or with first_only to the first that works. Blocks
  * for connect_timeout_usec. A rail that is not reached is left out: rdmareg_rails_get_info() says
- * why. One that breaks later is not connected to again.
+ * why.
+ *
+ * A rail that was not reached, or breaks later, is connected to again: half a second later, then
+ * after twice as long each time, a minute at most (not with first_only or one ticket). Nothing waits
+ * for that: each call of this file does what is due, and the descriptor tells when something is. So
+ * it comes back between two transfers, never in the middle of one: RECONNECTED tells of it. A ticket
+ * that is refused (its region is gone, or it is expired or used up: each connection is a use), and
+ * one of other bytes, is not tried again.
  * @tickets: a list of tickets; one alone is a list, too. @access, @ret: as rdmareg_peer_connect().
  *
  * EINVAL: an option, a ticket of the list is malformed or there twice, there are more than

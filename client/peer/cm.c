@@ -4,7 +4,7 @@
  * an answer.
  *
  * What always holds: each step waits until the caller's deadline at most, on a channel that does
- * not block.
+ * not block. cm_take() does not wait at all.
  */
 #include "cm.h"
 
@@ -78,33 +78,45 @@ static int unexpected(const struct rdma_cm_event *e)
 	}
 }
 
-int cm_wait(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
-	    uint64_t deadline_usec, struct rdma_cm_event **ret)
+int cm_take(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
+	    struct rdma_cm_event **ret)
 {
-	const char *what = wanted == RDMA_CM_EVENT_ESTABLISHED
-				   ? "the connection request; is the region's keeper stopped?"
-				   : "the question for its address; is it up?";
-	struct pollfd fd = { .fd = channel->fd, .events = POLLIN };
 	struct rdma_cm_event *e;
-	int r, msec;
+	int r;
 
-	while (rdma_get_cm_event(channel, &e)) {
-		if (errno != EAGAIN)
-			return fail(errno, "%s", strerror(errno));
-		msec = left_msec(deadline_usec);
-		if (!msec)
-			return fail(ETIMEDOUT, "the ticket's host has not answered %s", what);
-		r = poll(&fd, 1, msec);
-		if (r < 0)
-			return fail(errno, "%s", strerror(errno));
-	}
+	if (rdma_get_cm_event(channel, &e))
+		return errno == EAGAIN ? 0 : fail(errno, "%s", strerror(errno));
 	if (e->event == wanted) {
 		*ret = e;
-		return 0;
+		return 1;
 	}
 	r = unexpected(e);
 	rdma_ack_cm_event(e);
 	return r;
+}
+
+int cm_fail_silent(enum rdma_cm_event_type wanted)
+{
+	return fail(ETIMEDOUT, "the ticket's host has not answered %s",
+		    wanted == RDMA_CM_EVENT_ESTABLISHED
+			    ? "the connection request; is the region's keeper stopped?"
+			    : "the question for its address; is it up?");
+}
+
+int cm_wait(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
+	    uint64_t deadline_usec, struct rdma_cm_event **ret)
+{
+	struct pollfd fd = { .fd = channel->fd, .events = POLLIN };
+	int r, msec;
+
+	while ((r = cm_take(channel, wanted, ret)) == 0) {
+		msec = left_msec(deadline_usec);
+		if (!msec)
+			return cm_fail_silent(wanted);
+		if (poll(&fd, 1, msec) < 0)
+			return fail(errno, "%s", strerror(errno));
+	}
+	return r < 0 ? r : 0;
 }
 
 static int pass_event(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
@@ -119,16 +131,15 @@ static int pass_event(struct rdma_event_channel *channel, enum rdma_cm_event_typ
 	return r;
 }
 
-static int resolve_once(struct rdma_event_channel *channel, const struct sockaddr *source,
-			const struct sockaddr *target, int msec, uint64_t deadline_usec,
-			struct rdma_cm_id **ret)
+int cm_ask_address(struct rdma_event_channel *channel, const struct sockaddr *source,
+		   const struct sockaddr *target, int msec, struct rdma_cm_id **ret)
 {
 	if (rdma_create_id(channel, ret, NULL, RDMA_PS_TCP))
 		return fail(errno, "making a connection identifier: %s", strerror(errno));
 	if (rdma_resolve_addr(*ret, (struct sockaddr *)(uintptr_t)source,
 			      (struct sockaddr *)(uintptr_t)target, msec))
 		return fail(errno, "resolving the ticket's host: %s", strerror(errno));
-	return pass_event(channel, RDMA_CM_EVENT_ADDR_RESOLVED, deadline_usec);
+	return 0;
 }
 
 /*
@@ -140,13 +151,14 @@ static int resolve_once(struct rdma_event_channel *channel, const struct sockadd
 int cm_resolve(struct rdma_event_channel *channel, const struct sockaddr *source,
 	       const struct sockaddr *target, uint64_t deadline_usec, struct rdma_cm_id **ret)
 {
-	int r, msec = 100;
+	int r, msec = CM_ASK_MSEC;
 
-	for (;; msec = msec < 2000 ? 2 * msec : msec) {
+	for (;; msec = cm_ask_longer(msec)) {
 		int left = left_msec(deadline_usec) + 1;
 
-		r = resolve_once(channel, source, target, msec < left ? msec : left, deadline_usec,
-				 ret);
+		r = cm_ask_address(channel, source, target, msec < left ? msec : left, ret);
+		if (r >= 0)
+			r = pass_event(channel, RDMA_CM_EVENT_ADDR_RESOLVED, deadline_usec);
 		if (r != -ETIMEDOUT || left_msec(deadline_usec) == 0)
 			break;
 		rdma_destroy_id(*ret);

@@ -79,7 +79,7 @@ static int create_qp(struct rdmareg_peer *p, struct ibv_qp_init_attr *attr)
 	return rdma_create_qp(p->id, p->pd, attr);
 }
 
-static int build(struct rdmareg_peer *p)
+int peer_build(struct rdmareg_peer *p)
 {
 	struct ibv_qp_init_attr attr = {
 		.qp_type = IBV_QPT_RC,
@@ -161,8 +161,7 @@ static int check_path(struct rdmareg_peer *p)
 		    p->path_mtu, p->remote.minimum_mtu, p->remote.minimum_mtu + 104);
 }
 
-static int request(struct rdmareg_peer *p, const struct wire_connect *request,
-		   uint64_t deadline_usec)
+int peer_request(struct rdmareg_peer *p, const struct wire_connect *request)
 {
 	struct rdma_conn_param param = {
 		.private_data = request,
@@ -173,9 +172,7 @@ static int request(struct rdmareg_peer *p, const struct wire_connect *request,
 		.rnr_retry_count = (uint8_t)p->options.rnr_retries,
 	};
 	struct ibv_device_attr device;
-	struct rdma_cm_event *e;
 	uint8_t timeout;
-	int r;
 
 	if (p->options.ack_timeout_usec) {
 		timeout = timers_ack_code(p->options.ack_timeout_usec);
@@ -188,10 +185,14 @@ static int request(struct rdmareg_peer *p, const struct wire_connect *request,
 		param.initiator_depth = (uint8_t)device.max_qp_init_rd_atom;
 	if (rdma_connect(p->id, &param))
 		return fail(errno, "sending the request: %s", strerror(errno));
-	r = cm_wait(p->channel, RDMA_CM_EVENT_ESTABLISHED, deadline_usec, &e);
-	if (r < 0)
-		return r;
-	r = wire_get_accept(e->param.conn.private_data, e->param.conn.private_data_len, &p->remote);
+	return 0;
+}
+
+int peer_take_accept(struct rdmareg_peer *p, struct rdma_cm_event *e)
+{
+	int r = wire_get_accept(e->param.conn.private_data, e->param.conn.private_data_len,
+				&p->remote);
+
 	rdma_ack_cm_event(e);
 	if (r < 0)
 		return fail(EPROTO, "%s",
@@ -223,8 +224,8 @@ static const char *name_of(const struct sockaddr *address, char text[static NAME
  * The sentence so far said what is the matter; now also between whom, and what a source address has
  * to be.
  */
-static int fail_attempt(int r, const struct sockaddr *source, const struct sockaddr *target,
-			bool resolved)
+int peer_fail_attempt(int r, const struct sockaddr *source, const struct sockaddr *target,
+		      bool resolved)
 {
 	char matter[ERROR_BYTES], to[NAME_BYTES], from[NAME_BYTES];
 
@@ -244,17 +245,22 @@ int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source,
 		   const struct sockaddr *target, const struct wire_connect *connect,
 		   uint64_t deadline_usec)
 {
+	struct rdma_cm_event *e;
 	bool resolved;
 	int r;
 
 	r = cm_resolve(p->channel, source, target, deadline_usec, &p->id);
 	resolved = r >= 0;
 	if (r >= 0)
-		r = build(p);
+		r = peer_build(p);
 	if (r >= 0)
-		r = request(p, connect, deadline_usec);
+		r = peer_request(p, connect);
+	if (r >= 0)
+		r = cm_wait(p->channel, RDMA_CM_EVENT_ESTABLISHED, deadline_usec, &e);
+	if (r >= 0)
+		r = peer_take_accept(p, e);
 	if (r < 0) {
-		r = fail_attempt(r, source, target, resolved);
+		r = peer_fail_attempt(r, source, target, resolved);
 		peer_teardown(p);
 	}
 	return r;

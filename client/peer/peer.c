@@ -40,7 +40,7 @@ _public_ struct rdmareg_peer *rdmareg_peer_close(struct rdmareg_peer *p)
 	return NULL;
 }
 
-static int peer_new(const struct rdmareg_peer_options *o, struct rdmareg_peer **ret)
+static int new_alone(const struct rdmareg_peer_options *o, struct rdmareg_peer **ret)
 {
 	_cleanup_(rdmareg_peer_close_cleanup) struct rdmareg_peer *p = calloc(1, sizeof(*p));
 	struct epoll_event e = { .events = EPOLLIN };
@@ -207,6 +207,40 @@ uint64_t peer_connect_deadline(const struct rdmareg_peer_options *o)
 			      OR_DEFAULT(o->connect_timeout_usec, CONNECT_USEC));
 }
 
+int peer_new(const struct ticket *ticket, enum rdmareg_access access,
+	     const struct rdmareg_peer_options *o, uint32_t rail, struct wire_connect *ret_request,
+	     struct rdmareg_peer **ret)
+{
+	struct rdmareg_peer *p = NULL;
+	int r = new_alone(o, &p);
+
+	if (r < 0)
+		return r;
+	p->rail = rail;
+	p->region = ticket->region;
+	memcpy(p->token, ticket->token, sizeof(p->token));
+	wire_put_connect(ret_request,
+			 access == RDMAREG_ACCESS_READ ? WIRE_RIGHT_READ
+						       : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
+			 ticket->region, ticket->token);
+	*ret = p;
+	return 0;
+}
+
+void peer_begin(struct rdmareg_peer *p)
+{
+	if (p->remote.revocation) {
+		/*
+		 * Nothing of ours can be in flight: it waits for nobody here, and we wait for its
+		 * settling.
+		 */
+		p->revocation.id = p->remote.revocation;
+		p->revocation.length = p->remote.length;
+		p->acknowledged = true;
+	}
+	peer_watch(p);
+}
+
 int peer_connect(const struct ticket *ticket, enum rdmareg_access access,
 		 const struct rdmareg_peer_options *o, uint64_t usec, uint32_t rail,
 		 struct rdmareg_peer **ret)
@@ -215,18 +249,10 @@ int peer_connect(const struct ticket *ticket, enum rdmareg_access access,
 	struct targets targets = { 0 };
 	struct addrinfo *source = NULL;
 	struct wire_connect request;
-	int r = peer_new(o, &p);
+	int r = peer_new(ticket, access, o, rail, &request, &p);
 
 	if (r < 0)
 		return r;
-	p->rail = rail;
-	p->region = ticket->region;
-	memcpy(p->token, ticket->token, sizeof(p->token));
-	wire_put_connect(&request,
-			 access == RDMAREG_ACCESS_READ ? WIRE_RIGHT_READ
-						       : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
-			 ticket->region, ticket->token);
-
 	r = look_up_targets(ticket, &targets);
 	if (r >= 0 && o->source_address)
 		r = look_up("the source address", o->source_address, NULL, AI_NUMERICHOST, &source);
@@ -244,16 +270,7 @@ int peer_connect(const struct ticket *ticket, enum rdmareg_access access,
 	explicit_bzero(&request, sizeof(request));
 	if (r < 0)
 		return r;
-	if (p->remote.revocation) {
-		/*
-		 * Nothing of ours can be in flight: it waits for nobody here, and we wait for its
-		 * settling.
-		 */
-		p->revocation.id = p->remote.revocation;
-		p->revocation.length = p->remote.length;
-		p->acknowledged = true;
-	}
-	peer_watch(p);
+	peer_begin(p);
 	*ret = take_pointer(p);
 	return 0;
 }

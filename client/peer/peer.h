@@ -166,11 +166,28 @@ int peer_connect(const struct ticket *ticket, enum rdmareg_access access,
 /* transfer.c: RDMA FLUSH of one of the WIRE_FLUSH_* types. */
 int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64_t length);
 
+/* A peer that is not connected, and what it will ask for. */
+int peer_new(const struct ticket *ticket, enum rdmareg_access access,
+	     const struct rdmareg_peer_options *o, uint32_t rail, struct wire_connect *ret_request,
+	     struct rdmareg_peer **ret);
+/* It is connected: from now on it hears and answers. */
+void peer_begin(struct rdmareg_peer *p);
+
 /* connect.c: connect p->channel's only id to an address; on failure there is none again. */
 int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source,
 		   const struct sockaddr *target, const struct wire_connect *request,
 		   uint64_t deadline_usec);
 void peer_teardown(struct rdmareg_peer *p);
+/*
+ * Its steps, none of which waits: after the route is known, after that, and with the event
+ * ESTABLISHED, which it acknowledges.
+ */
+int peer_build(struct rdmareg_peer *p);
+int peer_request(struct rdmareg_peer *p, const struct wire_connect *request);
+int peer_take_accept(struct rdmareg_peer *p, struct rdma_cm_event *e);
+/* The sentence so far, with what was tried before it. Returns @r. */
+int peer_fail_attempt(int r, const struct sockaddr *source, const struct sockaddr *target,
+		      bool resolved);
 
 /*
  * completion.c: what a failed completion means. errno, positive; a sentence about the matter and

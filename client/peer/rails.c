@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 
 #include "operations.h"
 #include "util.h"
@@ -49,8 +50,12 @@ _public_ struct rdmareg_rails *rdmareg_rails_close(struct rdmareg_rails *r)
 {
 	if (!r)
 		return NULL;
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
+		again_end(&r->rail[i]);
 		rdmareg_peer_close(r->rail[i].peer);
+	}
+	if (r->timer_fd >= 0)
+		close(r->timer_fd);
 	if (r->epoll_fd >= 0)
 		close(r->epoll_fd);
 	explicit_bzero(&r->tickets, sizeof(r->tickets));
@@ -59,13 +64,13 @@ _public_ struct rdmareg_rails *rdmareg_rails_close(struct rdmareg_rails *r)
 	return NULL;
 }
 
-/* Has the new one the same bytes as those that are there? */
-static int check_same(struct rdmareg_rails *r, const struct rail *new)
+int rails_check_same(const struct rdmareg_rails *r, const struct rail *l,
+		     const struct rdmareg_peer *p)
 {
-	const struct wire_accept *b = &new->peer->remote, *a;
+	const struct wire_accept *b = &p->remote, *a;
 
 	for (size_t i = 0; i < r->n; i++) {
-		if (&r->rail[i] == new || !r->rail[i].peer)
+		if (&r->rail[i] == l || !r->rail[i].peer)
 			continue;
 		a = &r->rail[i].peer->remote;
 		if (a->length != b->length)
@@ -73,14 +78,13 @@ static int check_same(struct rdmareg_rails *r, const struct rail *new)
 				    "connecting by several tickets: region %" PRIu64 " has %" PRIu64
 				    " bytes and region %" PRIu64 " has %" PRIu64
 				    ", so they are not of the same range of a file",
-				    r->rail[i].peer->region, a->length, new->peer->region,
-				    b->length);
+				    r->rail[i].peer->region, a->length, p->region, b->length);
 		if (a->bytes && b->bytes && a->bytes != b->bytes)
 			return fail(EINVAL,
 				    "connecting by several tickets: regions %" PRIu64
 				    " and %" PRIu64 " are of different files, or of another place "
 				    "in the file; a list has the tickets of one range of a file",
-				    r->rail[i].peer->region, new->peer->region);
+				    r->rail[i].peer->region, p->region);
 	}
 	return 0;
 }
@@ -96,7 +100,7 @@ static int connect_rail(struct rdmareg_rails *r, size_t i, uint64_t usec)
 	o.source_address = r->source_address;
 	error = peer_connect(&r->tickets.ticket[i], r->access, &o, usec, (uint32_t)i, &l->peer);
 	if (error == 0)
-		error = check_same(r, l);
+		error = rails_check_same(r, l, l->peer);
 	if (error == 0 && epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, l->peer->epoll_fd, &e) < 0)
 		error = fail(errno, "connecting: %s", strerror(errno));
 	if (error == 0)
@@ -129,10 +133,11 @@ static int rails_new(const struct rdmareg_rails_options *o, const struct rdmareg
 		     enum rdmareg_access access, struct rdmareg_rails **ret)
 {
 	_cleanup_(rdmareg_rails_close_cleanup) struct rdmareg_rails *r = calloc(1, sizeof(*r));
+	struct epoll_event e = { .events = EPOLLIN };
 
 	if (!r)
 		return fail(ENOMEM, "connecting: out of memory");
-	r->epoll_fd = -1;
+	r->epoll_fd = r->timer_fd = -1;
 	r->access = access;
 	r->options = *po;
 	r->options.source_address = NULL;
@@ -140,9 +145,13 @@ static int rails_new(const struct rdmareg_rails_options *o, const struct rdmareg
 		r->options.on_revocation = RDMAREG_ON_REVOCATION_YIELD;
 	r->stripe_bytes = o->stripe_bytes ? o->stripe_bytes : STRIPE_BYTES;
 	r->first_only = o->first_only;
+	r->no_reconnect = o->no_reconnect;
 	r->source_address = po->source_address ? strdup(po->source_address) : NULL;
 	r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (r->epoll_fd < 0 || (po->source_address && !r->source_address))
+	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (r->epoll_fd < 0 || r->timer_fd < 0 ||
+	    epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, r->timer_fd, &e) < 0 ||
+	    (po->source_address && !r->source_address))
 		return fail(errno, "connecting: %s", strerror(errno));
 	*ret = take_pointer(r);
 	return 0;
@@ -181,6 +190,7 @@ _public_ int rdmareg_rails_connect(const char *tickets, enum rdmareg_access acce
 	error = connect_rails(r);
 	if (error < 0)
 		return error;
+	again_look(r);
 	*ret = take_pointer(r);
 	return 0;
 }
@@ -220,6 +230,7 @@ static int64_t transfer(struct rdmareg_rails *r, enum ibv_wr_opcode opcode, void
 	int64_t n;
 	int error;
 
+	again_look(r);
 	do {
 		error = find_up(r);
 		if (error < 0)
@@ -246,6 +257,7 @@ static int64_t transfer(struct rdmareg_rails *r, enum ibv_wr_opcode opcode, void
 		if (!length)
 			return 0;
 		n = stripe_run(r, opcode, memory, length, offset);
+		again_look(r);
 	} while (n == -ENOTCONN);
 	return n;
 }
@@ -416,6 +428,7 @@ _public_ int rdmareg_rails_dispatch(struct rdmareg_rails *r)
 		if (r->rail[i].peer)
 			rdmareg_peer_dispatch(r->rail[i].peer);
 	note_ends(r);
+	again_look(r);
 	return 0;
 }
 

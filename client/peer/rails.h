@@ -2,8 +2,9 @@
 /*
  * rails.h - several peers of the same bytes, and the transfer over them.
  *
- * What always holds: a rail whose connection ended stays, with its reason, until all are closed.
- * Outside of a transfer no rail has a part in one, and nothing is in flight.
+ * What always holds: a rail whose connection ended stays, with its reason, until there is a new one
+ * (again.c) or all are closed. Outside of a transfer no rail has a part in one, and nothing is in
+ * flight.
  */
 #ifndef RDMAREG_CLIENT_RAILS_H
 #define RDMAREG_CLIENT_RAILS_H
@@ -14,12 +15,25 @@
 
 struct stripe;
 
+/* Connecting to a rail again; all zero while it is up. */
+struct again {
+	struct rdmareg_peer *peer; /* is being connected; NULL: it is not tried now */
+	enum again_step { AGAIN_ADDRESS, AGAIN_ROUTE, AGAIN_ACCEPT } step; /* what is waited for */
+	struct wire_connect request;
+	struct sockaddr_storage target, source;
+	int ask_msec;	    /* of the question for its address */
+	unsigned int tries; /* that failed */
+	uint64_t at_usec; /* the next one begins, or the one under way is given up; 0: not known */
+	bool never;	  /* refused for good */
+};
+
 struct rail {
 	struct peer_part part;	   /* first: the same address */
 	struct rdmareg_peer *peer; /* NULL: not tried, or not reached */
 	struct failure why;	   /* it was not reached; code 0: not tried */
 	bool unflushed;		   /* it placed something that may not be in memory yet */
 	bool undurable;		   /* ... or not on the medium */
+	struct again again;
 
 	/* its part in the transfer that is under way */
 	struct stripe *stripe;
@@ -37,10 +51,12 @@ struct rdmareg_rails {
 	struct rdmareg_peer_options options; /* of each; source_address is ours */
 	char *source_address;
 	uint64_t stripe_bytes;
-	bool first_only;
+	bool first_only, no_reconnect;
 	/* a rail broke that had placed what nobody has made sure of since */
 	bool lost_unflushed, lost_undurable;
 	int epoll_fd;
+	int timer_fd;
+	uint64_t timer_usec; /* for which it is set; 0: it is not */
 };
 
 static inline bool rail_is_up(const struct rail *l)
@@ -52,6 +68,16 @@ static inline bool rail_is_up(const struct rail *l)
 struct rail *rails_first_up(struct rdmareg_rails *r);
 /* Its connection has ended: what it had placed is noted. */
 void rails_note_end(struct rdmareg_rails *r, struct rail *l);
+/* Has @p, which is to be that rail, the same bytes as the others? -EINVAL: it has not. */
+int rails_check_same(const struct rdmareg_rails *r, const struct rail *l,
+		     const struct rdmareg_peer *p);
+
+/*
+ * again.c: rails that are not there, one step further each; outside of transfers. What the last
+ * error says is not touched.
+ */
+void again_look(struct rdmareg_rails *r);
+void again_end(struct rail *l);
 
 /*
  * stripe.c: a READ or WRITE over all rails that are up, at least one. Returns bytes from the start

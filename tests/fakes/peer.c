@@ -21,6 +21,8 @@
  * Of several connections to the same memory, which are those to regions 7, 8 and so on (rails 1, 2):
  *   on              only that rail fails
  *   absent          nothing listens at that rail
+ *   silent          nobody answers a request to connect to that rail
+ *   expired         that rail's ticket is refused
  *   shorter, other  that rail's region is half as long; is of another file
  *   breaks, at      that rail's link is down from its access number "at" on; what was written over it
  *                   and not followed by a READ gets lost, which hardware is not known to do
@@ -283,6 +285,14 @@ int rdma_connect(struct rdma_cm_id *id, struct rdma_conn_param *param)
 		return 0;
 	}
 	rail = (unsigned int)(le64toh(c.region) - FIRST_REGION) + 1;
+	assert(rail && rail <= FAKE_PEER_RAILS);
+	fake_peer.tried[rail - 1]++;
+	if (setting("silent") == rail)
+		return 0;
+	if (setting("expired") == rail) {
+		reject(id, WIRE_REFUSED_TICKET, "expired", 0);
+		return 0;
+	}
 	if (setting("absent") && setting("absent") == rail) {
 		push(id, RDMA_CM_EVENT_REJECTED, NO_LISTENER);
 		return 0;

@@ -11,6 +11,7 @@
 struct fake_peer {
 	unsigned int accesses[FAKE_PEER_RAILS]; /* READs and WRITEs over each rail */
 	unsigned int asked, acknowledged;	/* revocations */
+	unsigned int tried[FAKE_PEER_RAILS];	/* requests for a connection */
 };
 extern struct fake_peer fake_peer;
 

@@ -176,6 +176,108 @@ static void test_first_only(void)
 	check_bytes(0, BYTES);
 }
 
+/* The descriptor tells when something is due; what the library does then, it does without waiting. */
+static struct rdmareg_peer_event await_event(enum rdmareg_peer_event_type type)
+{
+	struct pollfd fd = { .fd = rdmareg_rails_get_fd(rails), .events = POLLIN };
+	struct rdmareg_peer_event e = { .size = sizeof(e) };
+
+	for (;;) {
+		while (rdmareg_rails_next_event(rails, &e) == 1)
+			if (e.type == type)
+				return e;
+		assert(poll(&fd, 1, -1) == 1 && rdmareg_rails_dispatch(rails) == 0);
+	}
+}
+
+/* A rail that broke comes back, and has its part again. */
+static void test_again(void)
+{
+	unsigned int before;
+
+	assert(open_with("length=4 valid=4 breaks=2 at=6", BOTH, NULL) == 0);
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == BYTES && connected() == 1);
+	setenv("FAKE_PEER", "length=4 valid=4", 1);
+	before = fake_peer.accesses[1];
+	/* not at once, and the other one does all meanwhile */
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == BYTES && connected() == 1);
+	assert(fake_peer.accesses[1] == before && fake_peer.tried[1] == 1);
+	assert(await_event(RDMAREG_PEER_EVENT_DISCONNECTED).rail == 1);
+	assert(await_event(RDMAREG_PEER_EVENT_RECONNECTED).rail == 1 && connected() == 2);
+	assert(fake_peer.tried[0] == 1 && fake_peer.tried[1] == 2);
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == BYTES);
+	assert(fake_peer.accesses[1] >= before + 8 && info_of(1).connected);
+	check_bytes(0, BYTES);
+	assert(rdmareg_rails_flush(rails, 0) == 0);
+}
+
+/* All broke: calls fail until one is back. */
+static void test_all_again(void)
+{
+	assert(open_with("length=4 valid=4 breaks=1 at=3", BOTH, NULL) == 0);
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == BYTES && connected() == 1);
+	setenv("FAKE_PEER", "length=4 valid=4 breaks=2 at=3", 1);
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == -ETIMEDOUT && !connected());
+	setenv("FAKE_PEER", "length=4 valid=4", 1);
+	await_event(RDMAREG_PEER_EVENT_RECONNECTED);
+	assert(connected() >= 1 && rdmareg_rails_write(rails, sent, BYTES, 0) == BYTES);
+	check_bytes(0, BYTES);
+	while (connected() < 2)
+		await_event(RDMAREG_PEER_EVENT_RECONNECTED);
+	check_bytes(0, BYTES);
+}
+
+/* One that was not reached, later silent, then there; the other one is never held up. */
+static void test_silent(void)
+{
+	struct rdmareg_peer_options po = { .size = sizeof(po), .connect_timeout_usec = 100000 };
+	const struct rdmareg_rails_options o = { .size = sizeof(o), .peer = &po };
+	struct pollfd fd = { .events = POLLIN };
+
+	assert(open_with("length=4 valid=4 absent=2", BOTH, &o) == 0 && connected() == 1);
+	setenv("FAKE_PEER", "length=4 valid=4 silent=2", 1);
+	fd.fd = rdmareg_rails_get_fd(rails);
+	while (fake_peer.tried[1] < 2)
+		assert(poll(&fd, 1, -1) == 1 && rdmareg_rails_dispatch(rails) == 0);
+	/* the request is under way */
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == BYTES);
+	check_bytes(0, BYTES);
+	assert(connected() == 1 && !fake_peer.accesses[1]);
+	/* it is given up, and tried again */
+	setenv("FAKE_PEER", "length=4 valid=4", 1);
+	await_event(RDMAREG_PEER_EVENT_RECONNECTED);
+	check_bytes(0, BYTES);
+	assert(connected() == 2 && fake_peer.tried[1] == 3 && fake_peer.accesses[1]);
+}
+
+/* Whose ticket is refused, who has other bytes, and who is not to be tried, is not. */
+static void test_not_again(void)
+{
+	static const char *const finally[] = { "length=4 valid=4 expired=2",
+					       "length=4 valid=4 other=2" };
+	struct rdmareg_rails_options o = { .size = sizeof(o), .no_reconnect = 1 };
+	struct rdmareg_peer_info i = { .size = sizeof(i) };
+	struct pollfd fd = { .events = POLLIN };
+
+	for (size_t k = 0; k < 2; k++) {
+		assert(open_with("length=4 valid=4 absent=2", BOTH, NULL) == 0);
+		setenv("FAKE_PEER", finally[k], 1);
+		fd.fd = rdmareg_rails_get_fd(rails);
+		fake_peer.tried[1] = 1;
+		while (fake_peer.tried[1] < 2)
+			assert(poll(&fd, 1, -1) == 1 && rdmareg_rails_dispatch(rails) == 0);
+		assert(rdmareg_rails_dispatch(rails) == 0 && connected() == 1);
+		assert(rdmareg_rails_get_info(rails, 1, &i) == -ENOTCONN &&
+		       strstr(rdmareg_last_error(), k ? "of different files" : "expired"));
+		assert(poll(&fd, 1, 0) == 0); /* and no timer is set */
+		rails = rdmareg_rails_close(rails);
+	}
+	assert(open_with("length=4 valid=4 absent=2", BOTH, &o) == 0);
+	assert(rdmareg_rails_get_info(rails, 1, &i) == -ENOTCONN &&
+	       strstr(rdmareg_last_error(), "nothing listens"));
+	rails = rdmareg_rails_close(rails);
+}
+
 /* One that is not reached is left out, and the first that works is taken. */
 static void test_absent(void)
 {
@@ -246,9 +348,9 @@ static void test_lists(void)
 }
 
 static void (*const tests[])(void) = {
-	test_striped,	 test_breaks,  test_read_breaks,  test_none_left,
-	test_file_fails, test_revoked, test_both_revoked, test_truncated,
-	test_first_only, test_absent,  test_lists,
+	test_striped, test_breaks,	 test_read_breaks, test_none_left,  test_file_fails,
+	test_revoked, test_both_revoked, test_truncated,   test_first_only, test_absent,
+	test_lists,   test_again,	 test_all_again,   test_silent,	    test_not_again,
 };
 
 int main(void)
