@@ -36,6 +36,7 @@ ELSEWHERE = [
     ("docs/lab.md", r"\./run (?:lab|test|clean)", BOOTS),
     ("docs/metrics.md", r"systemctl ", "lab"),
     ("docs/proofs.md", r"\./run sim ", "its seed is what a violation prints; the suite sim runs the simulator"),
+    ("docs/proofs.md", r"\./run explore ", "the suite core explores the smaller setups"),
     ("docs/proofs.md", r"\./run torture ", BOOTS),
     ("docs/proofs.md", r"\./run fuzz ", "it builds with clang, and takes a minute for each target; the suite fuzz replays the corpora"),
     ("docs/screens.md", r"", SCREENS),

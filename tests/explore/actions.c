@@ -58,6 +58,18 @@ bool world_require(bool ok, const char *what)
 	return ok;
 }
 
+/* Of a region, and 1 at least. */
+static uint8_t most_peers(void)
+{
+	uint8_t n[REGIONS] = { 0 }, most = 1;
+
+	for (uint8_t i = 0; i < world_setup->holders; i++)
+		if (world_setup->holder[i].kind == HOLDER_PEER &&
+		    ++n[world_setup->holder[i].region] > most)
+			most++;
+	return most;
+}
+
 uint8_t world_count(enum action a)
 {
 	switch (a) {
@@ -76,6 +88,8 @@ uint8_t world_count(enum action a)
 	case DAEMON_DIES:
 	case DAEMON_STARTS:
 		return 1;
+	case TO_DAEMON:
+		return (uint8_t)(world_setup->regions * most_peers());
 	default:
 		return world_setup->regions;
 	}
@@ -227,16 +241,21 @@ static bool replace(struct world *w, uint8_t region)
 	return true;
 }
 
+static bool message_arrives(struct world *w, uint8_t region, uint8_t nth)
+{
+	struct queue *q = &w->site[region].to_daemon;
+
+	if (!w->daemon_up || nth >= queue_choices(q))
+		return false;
+	daemon_take(w, region, queue_pop(q, nth));
+	return true;
+}
+
 static bool act_on_daemon(struct world *w, enum action a, uint8_t region)
 {
 	struct site *s = &w->site[region];
 
 	switch (a) {
-	case TO_DAEMON:
-		if (!w->daemon_up || !s->to_daemon.n)
-			return false;
-		daemon_take(w, region, queue_pop(&s->to_daemon));
-		return true;
 	case RELEASE_SOON:
 		if (world_setup->releases < 2)
 			return false; /* alone it is like any other with a grace */
@@ -298,6 +317,8 @@ static bool act(struct world *w, enum action a, uint8_t who)
 		return peer_acks(w, who);
 	case HOLDER_LEAVES:
 		return holder_leaves(w, who);
+	case TO_DAEMON:
+		return message_arrives(w, who % world_setup->regions, who / world_setup->regions);
 	default:
 		return act_on_waiter(w, a, who) || act_on_daemon(w, a, who) ||
 		       keeper_act(w, a, who);
@@ -311,17 +332,19 @@ static bool is_behind(const struct queue *q)
 
 bool world_may_happen(const struct world *w, struct step s)
 {
+	bool any = false;
+
 	for (uint8_t i = 0; i < world_setup->regions; i++) {
 		const struct site *site = &w->site[i];
 		bool daemon = w->daemon_up && is_behind(&site->to_daemon);
 		bool keeper = site->keeper_up && is_behind(&site->to_keeper);
 
-		if ((daemon || keeper) && s.action != DAEMON_DIES && s.action != KEEPER_DIES &&
-		    !(daemon && s.action == TO_DAEMON && s.who == i) &&
-		    !(keeper && (s.action == TO_KEEPER || s.action == DEMAND_FAILS) && s.who == i))
-			return false;
+		if ((daemon && s.action == TO_DAEMON && s.who % world_setup->regions == i) ||
+		    (keeper && (s.action == TO_KEEPER || s.action == DEMAND_FAILS) && s.who == i))
+			return true;
+		any = any || daemon || keeper;
 	}
-	return true;
+	return !any || s.action == DAEMON_DIES || s.action == KEEPER_DIES;
 }
 
 bool world_act(struct world *w, struct step s)
@@ -341,6 +364,7 @@ void world_init(struct world *w, const struct setup *setup)
 {
 	memset(w, 0, sizeof(*w));
 	world_setup = setup;
+	world_find_symmetries();
 	w->daemon_up = true;
 	w->file_length = PAGES;
 	daemon_forget(w);

@@ -37,11 +37,21 @@ void queue_push(struct queue *q, struct message m)
 		q->item[q->n++] = m;
 }
 
-struct message queue_pop(struct queue *q)
+uint8_t queue_choices(const struct queue *q)
 {
-	struct message m = q->item[0];
+	uint8_t n = q->n ? 1 : 0;
 
-	memmove(&q->item[0], &q->item[1], (size_t)(QUEUE - 1) * sizeof(m));
+	if (n && (q->item[0].type == TELL_LEFT || q->item[0].type == TELL_PEER))
+		while (n < q->n && q->item[n].type == q->item[0].type)
+			n++;
+	return n;
+}
+
+struct message queue_pop(struct queue *q, uint8_t nth)
+{
+	struct message m = q->item[nth];
+
+	memmove(&q->item[nth], &q->item[nth + 1], (size_t)(QUEUE - 1 - nth) * sizeof(m));
 	q->n--;
 	return m;
 }

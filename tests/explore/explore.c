@@ -2,203 +2,113 @@
 /*
  * explore.c - every order in which things can happen to a few regions, tried.
  *
- * Breadth first, from registered regions: in each world every possible next thing is done (a break,
- * a demand, a timer, a completion or its failure, a message delivered, an acknowledgement, somebody
- * dying) and the invariants are checked. Worlds that are alike (key.c) are visited once, so the
- * search ends, and then holds for all orders within the setup. A world is kept until its successors
- * are known; after that only its key and how it was reached.
+ * From registered regions: in each world every possible next thing is done (a break, a demand, a
+ * timer, a completion or its failure, a message delivered, an acknowledgement, somebody dying) and
+ * the invariants are checked; and that no history goes on for ever, and each ends well (futures.c).
+ * Worlds that are alike (key.c, symmetry.h) are visited once, so the search ends, and then holds for
+ * all orders within the setup.
  *
- * explore [--more] [--first N] [--check-keys] [NAME]: only the setup whose name begins with NAME.
- * --more: one more mishap in each history; that takes minutes. --first: the search of each setup
- * ends after some N worlds, which proves nothing: for builds with sanitizers, to which the worlds
- * are much alike. --check-keys: whenever a world is taken to be like one that was visited, that
- * everything that can happen next leads to the same keys as it does there.
- *
- * Prints the number of worlds. On a violation prints the path that leads to it, and exits 1.
+ * Prints the number of worlds. On a violation prints the history that leads to it, and exits 1.
  */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-#include "set.h"
+#include "search.h"
 #include "setups.h"
 
-struct origin {
-	uint32_t parent;
-	struct step step;
+static const char usage[] =
+	"usage: explore [OPTION...] [NAME...]\n"
+	"Only setups whose name begins with a NAME; by default all but the large ones.\n"
+	"  --large          the large ones\n"
+	"  --more           one more mishap in each history: takes minutes; can be repeated\n"
+	"  --memory MIB     of the set of worlds (64); a search that needs more is cut short\n"
+	"  --seconds N      each search is cut short after so much processor time\n"
+	"  --first N        each search is cut short after some N worlds, which proves nothing: for\n"
+	"                   builds with sanitizers, to which the worlds are much alike\n"
+	"  --check-keys     whenever a world is taken to be like one that was visited, that\n"
+	"                   everything that can happen next leads to the same keys as it does there\n"
+	"  --apart          without symmetries\n"
+	"  --orbits         setups with symmetries, with them and without: is the same found?\n"
+	"Exit status: 0 nothing is violated; 1 something is; 2 usage; 3 a search was cut short.\n";
+
+struct options {
+	char **names;
+	int n_names;
+	struct search_limits limits;
+	uint8_t more;
+	bool large, orbits;
 };
 
-struct level {
-	struct world *worlds; /* their numbers are consecutive */
-	uint32_t n, allocated;
-};
+static struct search all; /* what any of them has seen */
 
-static struct set visited;
-static struct origin *origins;
-static uint64_t *signatures; /* of what follows each world; only with --check-keys */
-static uint32_t n_origins_allocated;
-static bool check_keys;
-static uint32_t seen_guard, seen_region, seen_stage;
-static uint64_t seen_action;
-
-static void *grow(void *p, uint32_t n, size_t size)
+static void tell(const struct setup *s, const struct search *found)
 {
-	p = reallocarray(p, n, size);
-	if (!p) {
-		fprintf(stderr, "explore: out of memory\n");
-		exit(1);
-	}
-	return p;
+	printf("%s: %llu worlds", s->name, (unsigned long long)found->worlds);
+	if (world_symmetries() > 1)
+		printf(" up to %u symmetries", world_symmetries());
+	printf(", %llu steps, histories of up to %u", (unsigned long long)found->steps,
+	       found->depth - 1);
+	if (found->cut_short)
+		printf(": cut short by %s, and nothing wrong so far\n", found->cut_short);
+	else
+		printf(": all invariants hold, and each ends well; one was missed with a "
+		       "probability of %.0e at most\n",
+		       found->doubt);
+	fflush(stdout);
 }
 
-static bool next(const struct world *w, struct step s, struct world *ret)
+static void add(const struct search *found)
 {
-	if (!world_may_happen(w, s))
+	all.worlds += found->worlds;
+	all.actions |= found->actions;
+	all.guards |= found->guards;
+	all.regions |= found->regions;
+	all.stages |= found->stages;
+	all.cut_short = found->cut_short ? found->cut_short : all.cut_short;
+}
+
+/* That it makes no difference who of those is who that are alike. */
+static bool compare(const struct setup *s, const struct options *o)
+{
+	struct search_limits limits = o->limits;
+	struct search with, without;
+	struct set orbits;
+	bool same;
+
+	if (!search_all(s, &limits, &with))
 		return false;
-	memcpy(ret, w, sizeof(*ret));
-	return world_act(ret, s);
-}
-
-static void print_path(const struct setup *setup, uint32_t n, const struct step *last)
-{
-	struct step path[1000];
-	size_t length = 0;
-	struct world w;
-
-	if (last)
-		path[length++] = *last;
-	for (; n && length < sizeof(path) / sizeof(*path); n = origins[n].parent)
-		path[length++] = origins[n].step;
-	world_init(&w, setup);
-	while (length--) {
-		struct step s = path[length];
-
-		world_act(&w, s);
-		printf("  %-22s %u ->", world_action_names[s.action], s.who);
-		for (uint8_t i = 0; i < setup->regions; i++)
-			printf("  guard %d, region %d, lease %d, fenced %d%s",
-			       w.site[i].guard.state, w.site[i].region.state, w.site[i].lease,
-			       w.site[i].fenced_pages, i + 1 < setup->regions ? ";" : "\n");
-	}
-}
-
-static uint64_t signature(const struct world *w)
-{
-	const char *violation = world_violation;
-	uint64_t sum = 0;
-
-	for (uint8_t a = 0; a < _ACTION_MAX; a++)
-		for (uint8_t who = 0; who < world_count((enum action)a); who++) {
-			struct world copy;
-			struct key k;
-
-			if (!next(w, (struct step){ a, who }, &copy))
-				continue;
-			k = world_key(&copy);
-			sum += (k.low ^ ((uint64_t)a << 8 | who)) * 0x9e3779b97f4a7c15ull;
-		}
-	world_violation = violation;
-	return sum;
-}
-
-static bool same_future(const struct world *w, struct key k)
-{
-	uint32_t n = set_index(&visited, k);
-
-	if (signatures[n] == signature(w))
+	if (world_symmetries() == 1)
 		return true;
-	printf("two worlds with one key have different futures; one is:\n");
-	print_path(world_setup, n, NULL);
-	printf("the other:\n");
-	return false;
+	set_init(&orbits, limits.memory_bytes);
+	limits.apart = true;
+	limits.orbits = &orbits;
+	same = search_all(s, &limits, &without) && with.worlds == orbits.n && !with.cut_short &&
+	       !without.cut_short;
+	printf("%s: %llu worlds, and %llu without symmetries, which are %llu with them: %s\n",
+	       s->name, (unsigned long long)with.worlds, (unsigned long long)without.worlds,
+	       (unsigned long long)orbits.n, same ? "the same" : "NOT the same");
+	fflush(stdout);
+	set_deinit(&orbits);
+	all.worlds += with.worlds;
+	return same;
 }
 
-static void remember(struct level *level, const struct world *w, uint32_t parent, struct step s)
+static bool explore(const struct setup *setup, const struct options *o)
 {
-	uint32_t n = visited.n - 1;
+	struct setup s = *setup;
+	struct search found;
 
-	if (n >= n_origins_allocated) {
-		n_origins_allocated = n_origins_allocated ? n_origins_allocated * 2 : 4096;
-		origins = grow(origins, n_origins_allocated, sizeof(*origins));
-		if (check_keys)
-			signatures = grow(signatures, n_origins_allocated, sizeof(*signatures));
-	}
-	origins[n] = (struct origin){ parent, s };
-	if (check_keys)
-		signatures[n] = signature(w);
-	if (level->n == level->allocated) {
-		level->allocated = level->allocated ? level->allocated * 2 : 256;
-		level->worlds = grow(level->worlds, level->allocated, sizeof(*w));
-	}
-	memcpy(&level->worlds[level->n++], w, sizeof(*w));
-}
-
-static void note(const struct world *w, struct step s)
-{
-	seen_action |= UINT64_C(1) << s.action;
-	for (uint8_t i = 0; i < world_setup->regions; i++) {
-		seen_guard |= 1u << w->site[i].guard.state;
-		seen_region |= 1u << w->site[i].region.state;
-	}
-	for (uint8_t i = 0; i < world_setup->demands; i++)
-		seen_stage |= 1u << w->waiter[i].stage;
-}
-
-/* One step from world @n. */
-static bool expand(const struct world *from, uint32_t n, struct step s, struct level *ret)
-{
-	struct world w;
-	struct key k;
-
-	if (!next(from, s, &w))
-		return true;
-	k = world_key(&w);
-	if (!world_violation && !set_add(&visited, k)) {
-		if (!check_keys || same_future(&w, k))
-			return true;
-		world_violation = "key.c leaves out something that matters";
-	}
-	if (!world_violation)
-		world_check_now(&w);
-	if (!world_violation)
-		world_check_future(&w);
-	if (world_violation) {
-		printf("violated: %s\nthe path:\n", world_violation);
-		print_path(world_setup, n, &s);
+	s.mishaps = (uint8_t)(s.mishaps + o->more);
+	if (o->orbits)
+		return compare(&s, o);
+	if (!search_all(&s, &o->limits, &found))
 		return false;
-	}
-	note(&w, s);
-	remember(ret, &w, n, s);
+	tell(&s, &found);
+	add(&found);
 	return true;
-}
-
-static bool explore(const struct setup *setup, uint32_t first_worlds)
-{
-	struct level now = { .n = 0 }, after = { .n = 0 };
-	uint32_t first = 0;
-	struct world start;
-	bool ok = true;
-
-	set_clear(&visited);
-	world_forget_futures();
-	world_init(&start, setup);
-	set_add(&visited, world_key(&start));
-	remember(&now, &start, 0, (struct step){ 0, 0 });
-	while (now.n && ok && visited.n < first_worlds) {
-		for (uint32_t i = 0; i < now.n && ok; i++)
-			for (uint8_t a = 0; a < _ACTION_MAX && ok; a++)
-				for (uint8_t who = 0; who < world_count((enum action)a) && ok;
-				     who++)
-					ok = expand(&now.worlds[i], first + i,
-						    (struct step){ a, who }, &after);
-		first += now.n;
-		free(now.worlds);
-		now = after;
-		after = (struct level){ .n = 0 };
-	}
-	free(now.worlds);
-	free(after.worlds);
-	return ok;
 }
 
 /* A search that never got somewhere proves nothing about it. */
@@ -209,56 +119,125 @@ static bool saw_everything(void)
 	bool ok = true;
 
 	for (int a = 0; a < _ACTION_MAX; a++)
-		if (!(seen_action & UINT64_C(1) << a)) {
+		if (!(all.actions & UINT64_C(1) << a)) {
 			printf("never happened: %s\n", world_action_names[a]);
 			ok = false;
 		}
-	if (seen_guard != (1u << _GUARD_STATE_MAX) - 1 || (seen_region & regions) != regions ||
-	    seen_stage != (1u << (DONE + 1)) - 1) {
+	if (all.guards != (1u << _GUARD_STATE_MAX) - 1 || (all.regions & regions) != regions ||
+	    all.stages != (1u << (DONE + 1)) - 1) {
 		printf("never reached: a state of guard (%#x), region (%#x) or waiter (%#x)\n",
-		       seen_guard, seen_region, seen_stage);
+		       all.guards, all.regions, all.stages);
 		ok = false;
 	}
 	return ok;
 }
 
+static uint64_t number(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 10);
+
+	if (*end || !n) {
+		fprintf(stderr, "explore: '%s' is no number above 0\n", text);
+		exit(2);
+	}
+	return n;
+}
+
+static void read_options(int argc, char **argv, struct options *ret)
+{
+	enum { LARGE = 1, MORE, MEMORY, SECONDS, FIRST, CHECK_KEYS, APART, ORBITS, HELP };
+	static const struct option known[] = {
+		{ "large", no_argument, NULL, LARGE },
+		{ "more", no_argument, NULL, MORE },
+		{ "memory", required_argument, NULL, MEMORY },
+		{ "seconds", required_argument, NULL, SECONDS },
+		{ "first", required_argument, NULL, FIRST },
+		{ "check-keys", no_argument, NULL, CHECK_KEYS },
+		{ "apart", no_argument, NULL, APART },
+		{ "orbits", no_argument, NULL, ORBITS },
+		{ "help", no_argument, NULL, HELP },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	*ret = (struct options){ .limits = { .memory_bytes = (size_t)64 << 20,
+					     .worlds = UINT64_MAX } };
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1)
+		switch (c) {
+		case LARGE:
+			ret->large = true;
+			break;
+		case MORE:
+			ret->more++;
+			break;
+		case MEMORY:
+			ret->limits.memory_bytes = (size_t)number(optarg) << 20;
+			break;
+		case SECONDS:
+			ret->limits.seconds = number(optarg);
+			break;
+		case FIRST:
+			ret->limits.worlds = number(optarg);
+			break;
+		case CHECK_KEYS:
+			ret->limits.check_keys = true;
+			break;
+		case APART:
+			ret->limits.apart = true;
+			break;
+		case ORBITS:
+			ret->orbits = true;
+			break;
+		case HELP:
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			fputs(usage, stderr);
+			exit(2);
+		}
+	ret->names = argv + optind;
+	ret->n_names = argc - optind;
+}
+
+static bool is_wanted(const struct setup *s, const struct options *o)
+{
+	for (int i = 0; i < o->n_names; i++)
+		if (!strncmp(s->name, o->names[i], strlen(o->names[i])))
+			return true;
+	return !o->n_names && s->large == o->large;
+}
+
+/* Of this process, for whoever wants to know what a search costs. */
+static void tell_costs(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	printf("%llu worlds, %lld s, %ld MiB\n", (unsigned long long)all.worlds,
+	       (long long)used.ru_utime.tv_sec + used.ru_stime.tv_sec, used.ru_maxrss >> 10);
+}
+
 int main(int argc, char **argv)
 {
-	const char *name = "";
-	uint32_t first_worlds = UINT32_MAX;
-	uint64_t total = 0;
-	uint8_t more = 0;
+	struct options o;
+	bool any = false;
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--more"))
-			more++;
-		else if (!strcmp(argv[i], "--check-keys"))
-			check_keys = true;
-		else if (!strcmp(argv[i], "--first") && i + 1 < argc)
-			first_worlds = (uint32_t)strtoul(argv[++i], NULL, 10);
-		else
-			name = argv[i];
-	}
+	read_options(argc, argv, &o);
 	for (size_t i = 0; i < n_setups; i++) {
-		struct setup s = setups[i];
-
-		if (strncmp(s.name, name, strlen(name)))
+		if (!is_wanted(&setups[i], &o))
 			continue;
-		s.mishaps = (uint8_t)(s.mishaps + more);
-		if (!explore(&s, first_worlds))
+		if (!explore(&setups[i], &o))
 			return 1;
-		printf("%s: %u worlds, all invariants hold\n", s.name, visited.n);
-		fflush(stdout);
-		total += visited.n;
+		any = true;
 	}
-	set_clear(&visited);
 	world_forget_futures();
-	free(origins);
-	free(signatures);
-	if (!total) {
-		fprintf(stderr, "explore: no setup's name begins with \"%s\"\n", name);
-		return 1;
+	if (!any) {
+		fprintf(stderr, "explore: no setup's name begins so\n");
+		return 2;
 	}
-	printf("%llu worlds\n", (unsigned long long)total);
-	return *name || first_worlds != UINT32_MAX || saw_everything() ? 0 : 1;
+	tell_costs();
+	if (all.cut_short)
+		return o.limits.worlds == UINT64_MAX ? 3 : 0;
+	return o.n_names || o.large || o.orbits || saw_everything() ? 0 : 1;
 }

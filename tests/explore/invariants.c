@@ -34,7 +34,9 @@ static void check_deadline(const struct site *s)
 			      "a demand has to wait longer than it was promised");
 	world_require(!s->close_usec || g->deadline_usec <= s->close_usec,
 		      "a release waits longer than whoever is in more of a hurry wants");
-	world_require(!g->holding || g->deadline_usec <= g->break_began_usec + GRACE_USEC,
+	world_require(!g->holding || g->deadline_usec <= (g->break_began_usec
+								  ? g->break_began_usec + GRACE_USEC
+								  : NOW),
 		      "a break has to wait longer than the grace");
 }
 
@@ -99,9 +101,12 @@ static void check_waiter(const struct world *w, uint8_t demand)
 static void check_region(const struct world *w, uint8_t region, uint32_t *used)
 {
 	const struct region *r = &w->site[region].region;
+	const struct site *s = &w->site[region];
 	uint32_t pending = 0, n = 0;
 
-	if (w->site[region].removed)
+	world_require(!s->removed || !s->keeper_up || s->torn_down,
+		      "the daemon has forgotten a region that its keeper has");
+	if (s->removed)
 		return;
 	for (uint32_t i = r->holders; i; i = registry_holder(&w->registry, i)->next) {
 		const struct holder *h = registry_holder(&w->registry, i);

@@ -174,13 +174,16 @@ static void keeper_dies(struct world *w, uint8_t region)
 	daemon_lose_keeper(w, region);
 }
 
-/* What is on its way is dropped, and what follows, but for answers. */
+/*
+ * What is on its way is dropped, and what follows, but for answers. Between two keepers there is
+ * nobody who could tell anything.
+ */
 static bool miss(struct world *w, uint8_t region)
 {
 	struct site *s = &w->site[region];
 	uint8_t kept = 0;
 
-	if (!w->misses_left || !w->daemon_up || s->missed)
+	if (!w->misses_left || !w->daemon_up || s->missed || s->anew)
 		return false;
 	w->misses_left--;
 	s->missed = true;
@@ -239,7 +242,7 @@ bool keeper_act(struct world *w, enum action a, uint8_t region)
 	case TO_KEEPER:
 		if (!s->to_keeper.n)
 			return false;
-		keeper_take(w, region, queue_pop(&s->to_keeper));
+		keeper_take(w, region, queue_pop(&s->to_keeper, 0));
 		return true;
 	case TIMER:
 		if (!s->timer_at)

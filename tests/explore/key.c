@@ -10,11 +10,12 @@
  */
 #include <string.h>
 
-#include "world.h"
+#include "model.h"
+#include "symmetry.h"
 
 struct bytes {
 	size_t n;
-	uint8_t at[1024];
+	uint8_t at[4096];
 };
 
 static void put(struct bytes *b, uint64_t value)
@@ -110,16 +111,44 @@ static void put_keeper(struct bytes *b, const struct site *s)
 	put_guard(b, s);
 }
 
-static void put_queues(struct bytes *b, const struct site *s)
+static bool is_about_a_holder(const struct message *m)
 {
-	put(b, s->to_daemon.n);
-	for (size_t i = 0; i < s->to_daemon.n; i++) {
-		const struct message *m = &s->to_daemon.item[i];
+	return m->type == TELL_ACKED || m->type == TELL_LEFT || m->type == TELL_PEER;
+}
 
-		put(b, m->type);
-		put(b, (uint64_t)(m->who << 4 | m->value));
-		put(b, rebase(s, m->revocation));
-		put(b, m->type == TELL_SETTLED || m->type == TELL_REGION ? m->valid_length : 0);
+static void put_message(struct bytes *b, const struct site *s, const struct symmetry *y,
+			const struct message *m)
+{
+	put(b, m->type);
+	put(b, (uint64_t)((is_about_a_holder(m) ? y->place[m->who] : m->who) << 4 | m->value));
+	put(b, rebase(s, m->revocation));
+	put(b, m->type == TELL_SETTLED || m->type == TELL_REGION ? m->valid_length : 0);
+}
+
+/* Those of several peers, which may be taken in any order, by their places. */
+static void put_run(struct bytes *b, const struct site *s, const struct symmetry *y,
+		    const struct message *run, size_t n)
+{
+	for (uint8_t place = 0; place < world_setup->holders; place++)
+		for (size_t i = 0; i < n; i++)
+			if (y->place[run[i].who] == place)
+				put_message(b, s, y, &run[i]);
+}
+
+static void put_queues(struct bytes *b, const struct site *s, const struct symmetry *y)
+{
+	struct queue rest = s->to_daemon;
+
+	put(b, rest.n);
+	while (rest.n) {
+		uint8_t n = queue_choices(&rest);
+
+		if (n > 1)
+			put_run(b, s, y, rest.item, n);
+		else
+			put_message(b, s, y, rest.item);
+		while (n--)
+			queue_pop(&rest, 0);
 	}
 	put(b, s->to_keeper.n);
 	for (size_t i = 0; i < s->to_keeper.n; i++) {
@@ -139,7 +168,8 @@ static bool is_revoked_soon(const struct site *s)
 	return false;
 }
 
-static void put_region(struct bytes *b, const struct world *w, const struct site *s)
+static void put_region(struct bytes *b, const struct world *w, const struct site *s,
+		       const struct symmetry *y)
 {
 	const struct region *r = &s->region;
 
@@ -157,12 +187,12 @@ static void put_region(struct bytes *b, const struct world *w, const struct site
 	/* between revocations it is only compared with those to come */
 	put(b, r->revoking ? rebase(s, r->revocation) : is_revoked_soon(s));
 	put(b, s->consent == r->revocation);
-	for (uint64_t id = 1; id <= world_setup->holders; id++)
+	for (uint8_t place = 0; place < world_setup->holders; place++)
 		for (uint32_t i = r->holders; i; i = registry_holder(&w->registry, i)->next) {
 			const struct holder *h = registry_holder(&w->registry, i);
 
-			if (h->id == id) {
-				put(b, id);
+			if (h->id == y->holder[place] + 1u) {
+				put(b, place + 1u);
 				put(b, (h->asked ? h->asked == r->revocation ? 2 : 1 : 0) +
 					       (r->listing && h->listed ? 4 : 0));
 			}
@@ -170,7 +200,17 @@ static void put_region(struct bytes *b, const struct world *w, const struct site
 	put(b, 0);
 }
 
-static void put_waiter(struct bytes *b, const struct waiter *q)
+static uint8_t put_in_place(uint8_t regions, const struct symmetry *y)
+{
+	uint8_t places = 0;
+
+	for (uint8_t i = 0; i < world_setup->regions; i++)
+		if (regions & 1u << y->region[i])
+			places |= (uint8_t)(1u << i);
+	return places;
+}
+
+static void put_waiter(struct bytes *b, const struct waiter *q, const struct symmetry *y)
 {
 	put(b, (uint64_t)(q->stage << 1 | q->known));
 	if (!q->known)
@@ -179,7 +219,9 @@ static void put_waiter(struct bytes *b, const struct waiter *q)
 	put(b,
 	    (uint64_t)(q->core.failed | q->core.ended << 1 | q->over_sent << 3 | q->failed << 4));
 	put(b, q->core.parts);
-	put(b, (uint64_t)(q->parts | q->unanswered << 2 | q->limit_passed << 4));
+	put(b, put_in_place(q->parts, y));
+	put(b, put_in_place(q->unanswered, y));
+	put(b, put_in_place(q->limit_passed, y));
 }
 
 static uint64_t mix(uint64_t h, uint64_t word)
@@ -188,40 +230,71 @@ static uint64_t mix(uint64_t h, uint64_t word)
 	return h ^ h >> 32;
 }
 
-struct key world_key(const struct world *w)
+static struct key sum(struct bytes *b)
 {
 	struct key k = { 0x243f6a8885a308d3ull, 0x13198a2e03707344ull };
-	struct bytes b = { .n = 0 };
 
+	while (b->n % sizeof(uint64_t))
+		b->at[b->n++] = 0;
+	for (size_t i = 0; i < b->n; i += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, &b->at[i], sizeof(word));
+		k.low = mix(k.low, word);
+		k.high = mix(k.high, word + k.low);
+	}
+	/* the set keeps one and goes by the other: each depends on all of both */
+	k.low = mix(mix(k.low, b->n), k.high);
+	k.high = mix(k.high, k.low);
+	return k;
+}
+
+static struct key key_with(const struct world *w, const struct symmetry *y)
+{
+	struct bytes b;
+
+	b.n = 0;
 	for (size_t i = 0; i < world_setup->regions; i++) {
-		put_keeper(&b, &w->site[i]);
-		put_region(&b, w, &w->site[i]);
-		put_queues(&b, &w->site[i]);
+		const struct site *s = &w->site[y->region[i]];
+
+		put_keeper(&b, s);
+		put_region(&b, w, s, y);
+		put_queues(&b, s, y);
 	}
 	for (size_t i = 0; i < world_setup->holders; i++) {
-		const struct site *s = &w->site[world_setup->holder[i].region];
-		const struct user *u = &w->user[i];
+		const struct site *s = &w->site[world_setup->holder[y->holder[i]].region];
+		const struct user *u = &w->user[y->holder[i]];
 
 		put(&b, u->there);
 		put(&b, u->there ? rebase(s, u->asked) : 0);
 		put(&b, u->there && u->acked == s->guard.revocation);
 	}
 	for (size_t i = 0; i < world_setup->demands; i++)
-		put_waiter(&b, &w->waiter[i]);
-	put(&b, (uint64_t)(w->file_length | w->breaks_left << 2 | w->truncates_left << 4));
-	put(&b, (uint64_t)(w->releases_left | w->leaves_left << 2 | w->mishaps_left << 4 |
-			   w->misses_left << 6));
+		put_waiter(&b, &w->waiter[i], y);
+	put(&b, w->file_length);
+	put(&b, w->breaks_left);
+	put(&b, w->truncates_left);
+	put(&b, w->releases_left);
+	put(&b, w->leaves_left);
+	put(&b, w->mishaps_left);
+	put(&b, w->misses_left);
 	put(&b, w->replaces_left);
-	while (b.n % sizeof(uint64_t))
-		b.at[b.n++] = 0;
-	for (size_t i = 0; i < b.n; i += sizeof(uint64_t)) {
-		uint64_t word;
+	return sum(&b);
+}
 
-		memcpy(&word, &b.at[i], sizeof(word));
-		k.low = mix(k.low, word);
-		k.high = mix(k.high, word + k.low);
+/* The least of all places that those who are alike can have. */
+struct key world_key(const struct world *w)
+{
+	uint32_t n;
+	const struct symmetry *y = symmetries(&n);
+	struct key least = key_with(w, y);
+
+	for (uint32_t i = 1; i < n; i++) {
+		struct key k = key_with(w, &y[i]);
+
+		if (k.high < least.high || (k.high == least.high && k.low < least.low))
+			least = k;
 	}
-	k.low = mix(k.low, b.n);
-	k.high = mix(k.high, k.low);
-	return k;
+	least.high = mix(least.high, least.low); /* small ones are no more likely than others */
+	return least;
 }

@@ -44,6 +44,13 @@ void daemon_join(struct world *w, uint8_t user, uint64_t revocation);
 void daemon_forget(struct world *w);
 
 void queue_push(struct queue *q, struct message m);
-struct message queue_pop(struct queue *q);
+/*
+ * How many of the first messages may come first: a keeper goes through its peers in an order of its
+ * own, so what it tells of several at once may come in any.
+ */
+uint8_t queue_choices(const struct queue *q);
+struct message queue_pop(struct queue *q, uint8_t nth);
+/* symmetry.c: for world_init() */
+void world_find_symmetries(void);
 
 #endif

@@ -1,68 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* set.c - see set.h: open addressing, never more than half full. */
+/* set.c - see set.h: open addressing. */
 #include "set.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void *or_die(void *p)
+void set_init(struct set *s, size_t bytes)
 {
-	if (!p) {
+	*s = (struct set){ .n_slots = bytes / sizeof(*s->slots) };
+	/* the place in it follows from 32 bits */
+	if (s->n_slots > UINT32_MAX)
+		s->n_slots = UINT32_MAX;
+	s->slots = calloc(s->n_slots, sizeof(*s->slots));
+	if (!s->slots) {
 		fprintf(stderr, "explore: out of memory\n");
 		exit(1);
 	}
-	return p;
 }
 
-static uint32_t *find(const struct set *s, struct key k)
+void set_deinit(struct set *s)
 {
-	uint32_t at = (uint32_t)k.low & (s->n_slots - 1);
-
-	while (s->slots[at] &&
-	       (s->keys[s->slots[at] - 1].low != k.low || s->keys[s->slots[at] - 1].high != k.high))
-		at = (at + 1) & (s->n_slots - 1);
-	return &s->slots[at];
-}
-
-static void grow(struct set *s)
-{
-	s->n_slots = s->n_slots ? s->n_slots * 2 : 1u << 12;
 	free(s->slots);
-	s->slots = or_die(calloc(s->n_slots, sizeof(*s->slots)));
-	s->allocated = s->n_slots / 2;
-	s->keys = or_die(reallocarray(s->keys, s->allocated, sizeof(*s->keys)));
-	for (uint32_t i = 0; i < s->n; i++)
-		*find(s, s->keys[i]) = i + 1;
-}
-
-bool set_has(const struct set *s, struct key k)
-{
-	return s->n_slots && *find(s, k);
-}
-
-uint32_t set_index(const struct set *s, struct key k)
-{
-	return *find(s, k) - 1;
-}
-
-bool set_add(struct set *s, struct key k)
-{
-	uint32_t *slot;
-
-	if (s->n == s->allocated)
-		grow(s);
-	slot = find(s, k);
-	if (*slot)
-		return false;
-	s->keys[s->n++] = k;
-	*slot = s->n;
-	return true;
+	*s = (struct set){ .n = 0 };
 }
 
 void set_clear(struct set *s)
 {
-	free(s->keys);
-	free(s->slots);
-	memset(s, 0, sizeof(*s));
+	if (s->n)
+		memset(s->slots, 0, s->n_slots * sizeof(*s->slots));
+	s->n = s->compared = 0;
+}
+
+enum set_answer set_add(struct set *s, struct key k, uint64_t *ret_slot)
+{
+	uint64_t bits = k.low & ~UINT64_C(1), at = (k.high >> 32) * s->n_slots >> 32;
+
+	bits = bits ? bits : 2;
+	while (s->slots[at] && (s->slots[at] & ~UINT64_C(1)) != bits) {
+		s->compared++;
+		at = at + 1 == s->n_slots ? 0 : at + 1;
+	}
+	*ret_slot = at;
+	if (s->slots[at])
+		return SET_THERE;
+	if (s->n >= s->n_slots - s->n_slots / 8)
+		return SET_FULL;
+	s->slots[at] = bits;
+	s->n++;
+	return SET_NEW;
+}
+
+void set_mark(struct set *s, uint64_t slot, bool marked)
+{
+	s->slots[slot] = (s->slots[slot] & ~UINT64_C(1)) | marked;
+}
+
+bool set_is_marked(const struct set *s, uint64_t slot)
+{
+	return s->slots[slot] & 1;
+}
+
+double set_doubt(const struct set *s)
+{
+	return (double)s->compared / 9223372036854775808.0; /* 2^63 */
 }

@@ -19,8 +19,9 @@
 #include "core/guard.h"
 #include "core/region.h"
 #include "core/registry.h"
+#include "set.h"
 
-enum { REGIONS = 2, HOLDERS = 3, DEMANDS = 2, PAGES = 2, ALL_PAGES = 3 };
+enum { REGIONS = 3, HOLDERS = 4, DEMANDS = 2, PAGES = 2, ALL_PAGES = 3 };
 #define NOW 100000000u
 #define GRACE_USEC 5000000u /* of a region */
 #define SOON_USEC 2000000u  /* of a release that is in more of a hurry */
@@ -54,6 +55,7 @@ struct setup {
 	uint8_t lag;	  /* messages that the daemon, or a keeper, is behind at most */
 	/* what a keeper begins is done before anything else happens, as it is in rdmareg-keeper */
 	bool at_once;
+	bool large; /* not for every test run */
 };
 extern const struct setup *world_setup;
 
@@ -219,7 +221,10 @@ enum action {
 	_ACTION_MAX,
 };
 
-/* What happens, and to which region, holder or demand. */
+/*
+ * What happens, and to which region, holder or demand. TO_DAEMON: the region, plus as many times the
+ * number of regions as there are messages which it comes before: see queue_choices().
+ */
 struct step {
 	uint8_t action;
 	uint8_t who;
@@ -247,7 +252,22 @@ bool world_act(struct world *w, struct step s);
 
 /* Every invariant that is about a world, not a step. */
 void world_check_now(const struct world *w);
-/* And that it ends well. */
+
+/*
+ * Wishes: what has to come true in every history in which what happens by itself does happen
+ * (futures.c), a bit for each. Those which have not:
+ */
+uint8_t world_open_wishes(const struct world *w);
+/* Those of @open in which this step happens sooner or later, if it can. */
+uint8_t world_hopes(const struct world *w, struct step s, uint8_t open);
+/* In words, when nothing happens by itself any more and they are open. */
+const char *world_disappointed(uint8_t open);
+
+/* That each keeper by itself settles its break and grants its demands, in whatever order. */
+void world_check_alone(const struct world *w);
+/* The @nth step of a keeper that did not, when that was looked at last. False: there is none. */
+bool world_next_alone(uint32_t nth, struct step *ret);
+/* The same, and that each wish comes true in one history that begins here. */
 void world_check_future(const struct world *w);
 void world_forget_futures(void); /* of another setup */
 
@@ -256,11 +276,17 @@ bool world_lets_the_file_be(const struct site *s);
 
 /*
  * 128 bits of everything that can make a difference to what follows: worlds with the same key are
- * alike.
+ * alike. So are those which differ in nothing but who of those is who that the setup treats alike:
+ * see world_symmetries().
  */
-struct key {
-	uint64_t low, high;
-};
 struct key world_key(const struct world *w);
+
+/*
+ * In how many ways regions, and holders, can change places in this setup so that it stays what it
+ * is; 1: in none. world_init() finds them.
+ */
+uint32_t world_symmetries(void);
+/* From now on worlds in which some have changed places are others: for world_key(). */
+void world_tell_apart(bool apart);
 
 #endif
