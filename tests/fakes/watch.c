@@ -73,9 +73,13 @@ static void report(evutil_socket_t fd, short what, void *userdata)
 		s->watch->ops->layout(s->watch->userdata, &taken);
 }
 
+void (*watch_fake_on_given_back)(uint64_t region, bool at_deadline);
+
 /* The blocks are the breaker's now: he does what he wanted. */
 static void give_back(struct slot *s, enum rdmareg_layout_state state)
 {
+	if (watch_fake_on_given_back)
+		watch_fake_on_given_back(s->state.cookie, state == RDMAREG_LAYOUT_EXPIRED);
 	s->state.layout_state = state;
 	s->state.deadline_nsec = 0;
 	evtimer_del(s->deadline);

@@ -14,6 +14,9 @@
 int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation operation,
 		     int64_t size);
 
+/* Called, if it is set, when whoever broke the region's layout has its blocks. */
+extern void (*watch_fake_on_given_back)(uint64_t region, bool at_deadline);
+
 /* From now on whoever breaks @region waits for a @part of the deadline, as after a crowd of others. */
 int watch_fake_crowd(struct watch *w, uint64_t region, uint32_t part);
 
