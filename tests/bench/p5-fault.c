@@ -57,7 +57,18 @@ static const struct {
 	[PINNED] = { "pinned memory", RDMAREG_WARM_UNKNOWN, WAY_PINNED },
 };
 
-enum manner { WHOLE, AT_ONCE, EVERY_SECOND, EVERY_EIGHTH, HALVES, DENSE, TENTHS, STOPS, N_MANNERS };
+enum manner {
+	WHOLE,
+	AT_ONCE,
+	EVERY_SECOND,
+	EVERY_EIGHTH,
+	HALVES,
+	DENSE,
+	TENTHS,
+	STOPS,
+	SAME,
+	N_MANNERS
+};
 
 static const char *const manners[N_MANNERS] = { "whole",
 						"whole, sync at once",
@@ -66,7 +77,8 @@ static const char *const manners[N_MANNERS] = { "whole",
 						"every other page",
 						"two pages of three",
 						"one page of ten",
-						"stops" };
+						"stops",
+						"the same bytes" };
 
 struct series {
 	struct samples rate, p99, disk;
@@ -196,6 +208,7 @@ static void one(const char *place, const char *device, enum manner manner, unsig
 
 	for (unsigned int i = 0; i < PAGES; i++)
 		reach_write(&r, PAGE, i * PAGE);
+	r.same = manner == SAME;
 	syncfs(fd);
 	fault_set(cost);
 	slice(&r, fd, kinds[kind].way == WAY_PINNED || !strcmp(device, "-") ? NULL : device, manner,

@@ -165,6 +165,10 @@ static double transfer(struct reach *r, enum ibv_wr_opcode opcode, size_t length
 
 double reach_write(struct reach *r, size_t length, uint64_t offset)
 {
+	if (!r->same) {
+		r->n_writes++;
+		memcpy(r->memory, &r->n_writes, sizeof(r->n_writes));
+	}
 	return transfer(r, IBV_WR_RDMA_WRITE, length, offset);
 }
 

@@ -27,6 +27,8 @@ struct reach {
 	struct ibv_mr *mr;
 	char *memory;
 	size_t buffer_bytes;
+	bool same; /* each write is of the same bytes; otherwise no two in a row are */
+	uint64_t n_writes;
 };
 
 /* How regions are kept warm from now on; in the beginning the default. */

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "keeper/warm/blocks.c"
+#include "keeper/warm/sample.c"
 
 #define BLOCKS 16u
 #define PAGES (BLOCKS * (unsigned int)BLOCK_PAGES)
@@ -41,26 +42,32 @@ enum manner {
 	STOPS,	    /* everything for forty rounds, and never again */
 	SYNCS,	    /* everything; each thirtieth round is cut in two by a sync out of turn */
 	UNEVEN,	    /* everything; rounds are up to three tenths shorter or longer */
+	SAME,	    /* everything, with the same bytes */
+	DWINDLES,   /* everything for forty rounds, and from then on a page of each block */
 	_MANNER_MAX,
 };
 
-static const char *const names[_MANNER_MAX] = {
-	"whole", "few blocks", "ring",	 "every second", "every third", "checkpoint", "phases",
-	"dense", "halves",     "sparse", "stops",	 "syncs",	"uneven"
-};
+static const char *const names[_MANNER_MAX] = { "whole",	"few blocks",  "ring",
+						"every second", "every third", "checkpoint",
+						"phases",	"dense",       "halves",
+						"sparse",	"stops",       "syncs",
+						"uneven",	"same",	       "dwindles" };
 
 static const unsigned int every[_MANNER_MAX] = {
-	[WHOLE] = 1, [SECOND] = 2, [THIRD] = 3, [CHECKPOINT] = 8,
-	[STOPS] = 1, [SYNCS] = 1,  [UNEVEN] = 1
+	[WHOLE] = 1, [SECOND] = 2, [THIRD] = 3,	 [CHECKPOINT] = 8,
+	[STOPS] = 1, [SYNCS] = 1,  [UNEVEN] = 1, [SAME] = 1
 };
 
 static struct {
 	bool writable, dirty, wanted; /* wanted: a peer wrote it since the last writeback */
 } page[PAGES];
+static uint8_t holds[PAGES]; /* the sum of what it holds */
+static bool same;	     /* what peers write is what was there */
 static unsigned long faults, needed, extra;
 
 static void peer_writes(unsigned int i)
 {
+	holds[i] += !same;
 	faults += !page[i].writable;
 	page[i].writable = page[i].dirty = page[i].wanted = true;
 }
@@ -81,10 +88,18 @@ static void play(enum manner manner, unsigned int round, unsigned int *seed)
 	case STOPS:
 	case SYNCS:
 	case UNEVEN:
+	case SAME:
 		if (round % every[manner] || (manner == STOPS && round >= 40))
 			break;
 		for (unsigned int b = 0; b < BLOCKS; b++)
 			peer_writes_block(b);
+		break;
+	case DWINDLES:
+		for (unsigned int b = 0; b < BLOCKS; b++)
+			if (round < 40)
+				peer_writes_block(b);
+			else
+				peer_writes(b * (unsigned int)BLOCK_PAGES);
 		break;
 	case FEW_BLOCKS:
 	case PHASES:
@@ -126,6 +141,16 @@ static void write_back(struct warm_blocks *b, uint64_t now)
 	}
 }
 
+static struct warm_sample sample(uint64_t start, uint64_t end)
+{
+	struct warm_sample s;
+
+	warm_sample_begin(&s, end - start);
+	for (unsigned int i = 0; i < warm_sample_places(&s); i++)
+		s.sum[i] = holds[(start + warm_sample_place(&s, i)) / PAGE];
+	return s;
+}
+
 static void bring_back(struct warm_blocks *b, uint64_t now)
 {
 	uint64_t start, end, wait;
@@ -133,6 +158,13 @@ static void bring_back(struct warm_blocks *b, uint64_t now)
 
 	while (warm_blocks_peek(b, (uint64_t)PAGES * PAGE, now, &start, &end, &write, &wait)) {
 		warm_blocks_take(b, start, end, write);
+		if (write) {
+			struct warm_sample now_there = sample(start, end);
+			struct warm_sample stale = warm_blocks_stale_sample(b, start);
+
+			write = !stale.pages || warm_block_is_other(&stale, &now_there);
+			warm_blocks_sampled(b, start, &now_there, write);
+		}
 		for (uint64_t i = start / PAGE; write && i < end / PAGE; i++)
 			page[i].writable = page[i].dirty = true;
 	}
@@ -155,6 +187,7 @@ static void run(enum manner manner, enum warm_mode mode)
 	uint64_t now = ROUND_USEC;
 
 	memset(page, 0, sizeof(page));
+	same = manner == SAME;
 	faults = needed = extra = 0;
 	if (warm_blocks_init(&b, mode, true, (uint64_t)PAGES * PAGE) < 0)
 		exit(EXIT_FAILURE);

@@ -2,12 +2,13 @@
 /*
  * warm.c - what a keeper prefetches next: requests, passes and writebacks in any order.
  *
- * Measured: daemon/keeper/warm/warm.c daemon/keeper/warm/blocks.c daemon/keeper/warm/progress.c
+ * Measured: daemon/keeper/warm/warm.c daemon/keeper/warm/blocks.c daemon/keeper/warm/progress.c daemon/keeper/warm/sample.c
  *
  * At most one chunk is out, each is inside the file and no longer than a chunk may be, and for
  * writing only if the region and its mode allow it. Each request ends exactly once. What was
  * reclaimed does not come back by itself, and what waits is all handed out in the end. What is brought
- * back unasked in a second is no more than two seconds' share.
+ * back unasked in a second is no more than two seconds' share. What a chunk holds is wanted only of
+ * those that adaptive brings back for writing.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -21,6 +22,7 @@
 #define LENGTH (BLOCKS * WARM_BLOCK_BYTES - 3 * PAGE) /* the last block is a part of one */
 
 static struct warm w;
+static struct warm_chunk out;
 static uint64_t now, limit, next_operation;
 static uint64_t second, rewarmed; /* since then, bytes */
 static bool waiting[256];	  /* by operation number, modulo */
@@ -83,8 +85,27 @@ static bool next_chunk(uint64_t *ret_wait)
 		rewarmed += c.length;
 		assert(rewarmed <= 2 * w.bytes_per_sec + WARM_CHUNK_BYTES);
 	}
+	assert(c.sampled == (w.out == WARM_REWARM && c.write && w.blocks.mode == WARM_ADAPTIVE));
+	assert(c.sampled || !c.stale.pages);
+	out = c;
 	take_finished();
 	return true;
+}
+
+/* What it holds, if that can be seen: one of two things, so that it is often the same. */
+static void come_back(struct bytes *b, int error)
+{
+	struct warm_sample s = { 0 };
+	uint8_t what = out.sampled ? bytes_u8(b) : 0;
+
+	if (what & 1) {
+		warm_sample_begin(&s, out.length);
+		memset(s.sum, what >> 1 & 1, sizeof(s.sum));
+	}
+	if (out.sampled)
+		warm_sampled(&w, &s, !warm_is_stale(&out, &s));
+	out.sampled = false;
+	warm_done(&w, error);
 }
 
 static void take_away(struct bytes *b, bool reclaim)
@@ -126,7 +147,7 @@ static void happen(struct bytes *b)
 	case 6:
 	case 7:
 		if (w.out != WARM_NOTHING)
-			warm_done(&w, what & 0x80 ? -EFAULT : 0);
+			come_back(b, what & 0x80 ? -EFAULT : 0);
 		break;
 	case 8:
 		warm_cancel_request(&w, 1 + (what >> 4 & 1), bytes_u8(b) % 8);

@@ -201,8 +201,9 @@ struct kregion_warming {
 	struct job job; /* for @chunk, with its outcome: */
 	struct warm_chunk chunk;
 	int error;
-	int cause;	    /* why, as far as can be found out; 0: unknown */
-	uint64_t failed_at; /* the first page of the chunk that cannot be had */
+	struct warm_sample sample; /* without pages if it could not be seen */
+	int cause;		   /* why, as far as can be found out; 0: unknown */
+	uint64_t failed_at;	   /* the first page of the chunk that cannot be had */
 	struct event *timer;
 	struct event *stall_timer;
 	/* storage has not answered for the chunk that is out, and who waited was told */

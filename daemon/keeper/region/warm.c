@@ -34,6 +34,23 @@ static_assert(RDMAREG_PACE_GRAINS < WARM_EXACT_BLOCKS, "a report is too wide");
 
 #define of_job(j) container_of(j, struct kregion, warming.job)
 
+/* Of which a part cannot be seen is no sample. */
+static void take_sample(struct kregion *r)
+{
+	const struct warm_chunk *c = &r->warming.chunk;
+	struct warm_sample s;
+	char bytes[WARM_SAMPLE_BYTES];
+
+	warm_sample_begin(&s, c->length);
+	for (unsigned int i = 0; i < warm_sample_places(&s); i++) {
+		if (mapping_read(r->mapping, c->offset + warm_sample_place(&s, i), bytes,
+				 sizeof(bytes)) < 0)
+			return;
+		warm_sample_note(&s, i, bytes);
+	}
+	r->warming.sample = s;
+}
+
 /* In the worker. */
 static void run(struct job *job)
 {
@@ -44,6 +61,12 @@ static void run(struct job *job)
 	 * as long as that takes
 	 */
 	mapping_load(r->mapping, r->warming.chunk.offset, r->warming.chunk.length);
+	r->warming.sample = (struct warm_sample){ 0 };
+	if (r->warming.chunk.sampled) {
+		take_sample(r);
+		if (warm_is_stale(&r->warming.chunk, &r->warming.sample))
+			r->warming.chunk.write = false;
+	}
 	r->warming.error = hca_prefetch(r->mr, r->mapping->address + r->warming.chunk.offset,
 					r->warming.chunk.length, r->warming.chunk.write);
 	r->warming.cause = 0;
@@ -128,6 +151,8 @@ static void done(struct job *job)
 			r->counters.bytes_redirtied += r->warming.chunk.length;
 		kregion_tell_counters(r);
 	}
+	if (r->warming.chunk.sampled)
+		warm_sampled(&r->warming.engine, &r->warming.sample, r->warming.chunk.write);
 	warm_done(&r->warming.engine, error);
 	tell_progress_of(r);
 	if (r->phase == KREGION_HELD && !r->ending.destroying)

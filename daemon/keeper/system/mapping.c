@@ -26,8 +26,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #define HUGE_PAGE (UINT64_C(2) << 20)
 #define WISHES_MAX 8
@@ -409,6 +411,22 @@ void mapping_load(const struct mapping *m, uint64_t offset, uint64_t length)
 {
 	if (mapping_is_durable(m)) /* else there is nothing that it would be read from */
 		madvise((void *)(uintptr_t)(m->address + offset), length, MADV_POPULATE_READ);
+}
+
+int mapping_read(const struct mapping *m, uint64_t offset, void *buffer, size_t length)
+{
+	struct iovec here = { buffer, length };
+	struct iovec there = { (void *)(uintptr_t)(m->address + offset), length };
+	ssize_t n;
+
+	if (m->direct || m->device_bytes)
+		return -EOPNOTSUPP;
+	if (offset > m->length || length > m->length - offset)
+		return -EFAULT;
+	n = process_vm_readv(getpid(), &here, 1, &there, 1, 0);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == length ? 0 : -EFAULT;
 }
 
 int mapping_valid_length(const struct mapping *m, uint64_t *ret)

@@ -8,7 +8,8 @@
  *   - Fenced means PROT_NONE: the kernel has invalidated every translation of the fenced part
  *     before mapping_fence() returns.
  *   - The descriptor is judged here again, whatever the daemon did: its open mode is the authority.
- *   - The keeper itself never reads or writes the range (a truncated file would be a SIGBUS).
+ *   - The keeper itself never touches the range (a truncated file would be a SIGBUS). What it wants
+ *     to see of it the kernel copies (mapping_read()).
  *
  * A filesystem can be silent: a FUSE server that does not answer, a dead NFS server, a disk that
  * hangs. mapping_new(), mapping_free() and mapping_load() may wait for it, for ever, and are for a
@@ -114,6 +115,16 @@ void mapping_note_filesystem(struct mapping *m, uint32_t magic);
  * it.
  */
 void mapping_load(const struct mapping *m, uint64_t offset, uint64_t length);
+
+/**
+ * mapping_read - what the file holds at a place of the range, in memory: nothing of the file, its
+ * times included, changes by it
+ *
+ * -EFAULT where there is nothing to be had: beyond the end of the file, fenced, lost. -EOPNOTSUPP
+ * for direct access: the kernel survives a medium that fails only where it copies with that in
+ * mind, and here it does not. May wait for storage if the page was not there.
+ */
+int mapping_read(const struct mapping *m, uint64_t offset, void *buffer, size_t length);
 
 /*
  * A device-dax that was unbound or destroyed under it; another one may have its name by now. Not

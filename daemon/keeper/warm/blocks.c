@@ -67,18 +67,28 @@ static uint8_t round_before(uint8_t round)
 	return round > 1 ? (uint8_t)(round - 1) : UINT8_MAX;
 }
 
+/* To see whether a peer writes it. */
+static void try_for_reading(struct warm_block *k)
+{
+	k->streak = WARM_HOT_ROUNDS - 1; /* one proof makes it hot again */
+	k->probation = 1;
+	k->changed = 0;
+	k->sample = (struct warm_sample){ 0 };
+}
+
 static void new_round(struct warm_blocks *b, struct warm_block *k)
 {
 	bool was_tried = k->probation;
 	bool in_a_row = k->round == round_before(b->round) && (k->proven || k->ours || was_tried);
 
-	if (!in_a_row)
-		k->streak = k->trusted = k->history = 0;
-	k->proven = k->probation = 0;
-	if (k->ours && k->streak == WARM_HOT_ROUNDS && ++k->trusted >= trust(k)) {
-		k->streak = WARM_HOT_ROUNDS - 1; /* one proof makes it hot again */
-		k->probation = 1;
+	if (!in_a_row) {
+		k->streak = k->trusted = k->history = k->changed = 0;
+		k->sample = (struct warm_sample){ 0 };
 	}
+	k->proven = k->probation = 0;
+	if (k->ours && k->streak == WARM_HOT_ROUNDS && k->changed < WARM_CHANGED_ROUNDS &&
+	    ++k->trusted >= trust(k))
+		try_for_reading(k);
 	if (!k->ours && !was_tried)
 		k->trusted = 0;
 	k->covered = 0;
@@ -297,4 +307,35 @@ void warm_blocks_take(struct warm_blocks *b, uint64_t start, uint64_t end, bool 
 	k->ours = write;
 	if (b->low >= b->high && b->start >= b->end)
 		b->first_usec = 0;
+}
+
+struct warm_sample warm_blocks_stale_sample(const struct warm_blocks *b, uint64_t start)
+{
+	const struct warm_block *k = &b->block[start / WARM_BLOCK_BYTES];
+
+	return k->changed == WARM_CHANGED_ROUNDS ? k->sample : (struct warm_sample){ 0 };
+}
+
+bool warm_block_is_other(const struct warm_sample *before, const struct warm_sample *now)
+{
+	return warm_sample_differs(before, now, WARM_PROOF_PAGES, BLOCK_PAGES);
+}
+
+void warm_blocks_sampled(struct warm_blocks *b, uint64_t start, const struct warm_sample *sample,
+			 bool write)
+{
+	struct warm_block *k = &b->block[start / WARM_BLOCK_BYTES];
+
+	if (!k->ours)
+		return; /* meanwhile it was taken away */
+	if (!write) {
+		try_for_reading(k);
+		k->ours = 0;
+		return;
+	}
+	if (!warm_block_is_other(&k->sample, sample))
+		k->changed = 0;
+	else if (k->changed < WARM_CHANGED_ROUNDS)
+		k->changed++;
+	k->sample = *sample;
 }

@@ -13,6 +13,13 @@
  * round for long is trusted for longer: for one of WARM_TRUST_SHARE rounds that were proven,
  * WARM_TRUST_MOST at most. So many rounds write in vain when it stops.
  *
+ * Where it can be seen what a block holds (warm/sample.h), that says more. If most of it is
+ * something else than a round before, WARM_CHANGED_ROUNDS times in a row, a peer writes it, and it
+ * is not brought back for reading to find that out: such a peer does not fault at all. Once the
+ * block holds the same it is brought back for reading in that very round, so that one round writes
+ * in vain when it stops. Who always writes the same bytes is looked at as above, and so is whoever
+ * does not write in each round.
+ *
  * What is a proof: a round in which events of the kernel's module covered WARM_PROOF_PAGES of a
  * block's 512 for certain (of the part that there is of the last one, as much), so that what is
  * dirtied beyond them is at most a third of them. Events fold into a hull, which may have holes; so
@@ -33,7 +40,7 @@
  *
  * What always holds: a step touches at most WARM_EXACT_BLOCKS blocks, or clears; wider reports fold
  * into one range which is brought back for reading and proves nothing. The table is allocated once:
- * 8 bytes per 2 MiB, zeroed and so backed by memory only where it was used. That is a 2^18th of the
+ * 24 bytes per 2 MiB, zeroed and so backed by memory only where it was used. That is a 2^16th of the
  * region, less than its page tables, so there is no second way for huge regions.
  *
  * Pure: no I/O, no clock.
@@ -44,6 +51,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "keeper/warm/sample.h"
 #include "names.h"
 
 #define WARM_BLOCK_BYTES (UINT64_C(2) << 20)
@@ -55,6 +63,7 @@
 #define WARM_PROOF_PAGES 384
 #define WARM_PERIOD_ROUNDS 4
 #define WARM_PERIOD_GROWTH 160
+#define WARM_CHANGED_ROUNDS 3
 #endif
 #define WARM_TRUST_MOST 60 /* rounds */
 #define WARM_PACE_MSEC 10
@@ -80,7 +89,12 @@ struct warm_block {
 		 * proven in it
 		 */
 		probation : 1;
+	uint32_t
+		/* rounds in a row in which it was seen to hold something else, WARM_CHANGED_ROUNDS at most */
+		changed : 2;
 	uint16_t history; /* rounds in a row that a peer wrote it, as was proven in the end */
+	struct warm_sample
+		sample; /* when it was last brought back for writing, if it could be seen */
 };
 
 struct warm_blocks {
@@ -128,5 +142,22 @@ bool warm_blocks_peek(struct warm_blocks *b, uint64_t limit, uint64_t now_usec, 
 
 /* What the last peek returned is being brought back. */
 void warm_blocks_take(struct warm_blocks *b, uint64_t start, uint64_t end, bool write);
+
+/*
+ * The block that begins at @start is to be brought back for reading after all if it still holds
+ * this. Without pages: whatever it holds.
+ */
+struct warm_sample warm_blocks_stale_sample(const struct warm_blocks *b, uint64_t start);
+
+/* Enough of a block holds something else for that to be a peer's writing of it. */
+bool warm_block_is_other(const struct warm_sample *before, const struct warm_sample *now);
+
+/**
+ * warm_blocks_sampled - what a block held that was taken for writing
+ * @sample: without pages if that could not be seen
+ * @write: and was brought back so; else it still held what it is not to
+ */
+void warm_blocks_sampled(struct warm_blocks *b, uint64_t start, const struct warm_sample *sample,
+			 bool write);
 
 #endif

@@ -130,6 +130,19 @@ uint64_t make_region_of(int fd, uint64_t length)
 	return rig_last;
 }
 
+struct keeper_region rig_listed(uint64_t id)
+{
+	struct keeper_message m = { .type = KEEPER_LIST };
+	uint64_t operation = client_send(&k, &m, -1);
+	struct keeper_region found = { 0 };
+
+	for (m = client_answer(&k, operation); m.type != KEEPER_DONE;
+	     m = client_answer(&k, operation))
+		if (m.type == KEEPER_REGION && m.region == id)
+			found = m.info;
+	return found;
+}
+
 static void ask_about(const char *verb, uint64_t region, uint64_t request, uint64_t offset,
 		      uint64_t length)
 {

@@ -59,6 +59,9 @@ uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy
 /* A region of all of a file of that length, with a ticket and a peer; its number. */
 uint64_t make_region_of(int fd, uint64_t length);
 
+/* As the keeper lists it now. */
+struct keeper_region rig_listed(uint64_t region);
+
 /*
  * The newest peer of @region asks for its writes on the medium: the outcome that it is told (enum
  * wire_sync_outcome).

@@ -313,6 +313,41 @@ static void test_drop(void)
 	mapping_free(m);
 }
 
+/* Bytes of the mapping are had without a touch of it, and what is not there is no signal. */
+static void test_read(void)
+{
+	static const struct {
+		uint64_t offset;
+		size_t length;
+		int error;
+	} reads[] = {
+		{ 0, PAGE, 0 },
+		{ MIB / 2 - PAGE, PAGE, 0 },
+		{ MIB / 2, PAGE, -EFAULT }, /* behind the end of the file */
+		{ MIB / 2 - 1, 2, -EFAULT },
+		{ MIB - PAGE, PAGE + 1, -EFAULT }, /* of the range */
+		{ MIB, 1, -EFAULT },
+		{ UINT64_MAX, 2, -EFAULT },
+		{ MIB, 0, 0 },
+	};
+	char bytes[2 * PAGE];
+	struct mapping *m;
+	int fd = make_memfd(MIB / 2, 0), again = dup(fd);
+
+	assert(mapping_new(&m, &fd, 0, MIB, true, NULL) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(reads); i++)
+		assert(mapping_read(m, reads[i].offset, bytes, reads[i].length) == reads[i].error);
+	assert(pwrite(again, "new", 3, 5) == 3 && mapping_read(m, 5, bytes, 3) == 0 &&
+	       !memcmp(bytes, "new", 3));
+	assert(fence(m, 0, MIB) == 0 && mapping_read(m, 5, bytes, 3) == -EFAULT);
+	assert(mapping_unfence(m) == 0 && mapping_read(m, 5, bytes, 3) == 0);
+	m->direct = true;
+	assert(mapping_read(m, 5, bytes, 3) == -EOPNOTSUPP);
+	m->direct = false;
+	mapping_free(m);
+	close(again);
+}
+
 static void test_read_only(void)
 {
 	struct mapping *m;
@@ -736,6 +771,7 @@ int main(void)
 	test_explain();
 	test_explain_after_cut();
 	test_drop();
+	test_read();
 	test_read_only();
 	test_translation();
 	test_congruence();

@@ -87,7 +87,7 @@ static void others_go_on(void)
 	close(fd);
 }
 
-static unsigned int n_listed(void)
+static unsigned int n_rig_listed(void)
 {
 	struct keeper_message m;
 	unsigned int n = list(&m);
@@ -107,7 +107,7 @@ static void test_registering(void)
 	m = client_answer(&k, operation);
 	must(m.type == KEEPER_DONE && m.done.error == -ETIME &&
 	     strstr(m.done.text, "does not answer"));
-	must(n_listed() == 1);
+	must(n_rig_listed() == 1);
 	others_go_on();
 	silence(fd, false);
 	id = make_on(fd);
@@ -126,7 +126,7 @@ static void test_releasing(void)
 
 	silence(fd, true);
 	must(client_release(&k, id) == 0);
-	must(n_listed() == 1 && client_release(&k, id) == -ENOENT);
+	must(n_rig_listed() == 1 && client_release(&k, id) == -ENOENT);
 	others_go_on();
 	silence(fd, false);
 	others_go_on();
@@ -187,19 +187,6 @@ static uint64_t make_stuck(int fd)
 	return id;
 }
 
-static struct keeper_region listed(uint64_t id)
-{
-	struct keeper_message m = { .type = KEEPER_LIST };
-	uint64_t operation = client_send(&k, &m, -1);
-	struct keeper_region found = { 0 };
-
-	for (m = client_answer(&k, operation); m.type != KEEPER_DONE;
-	     m = client_answer(&k, operation))
-		if (m.type == KEEPER_REGION && m.region == id)
-			found = m.info;
-	return found;
-}
-
 /*
  * A prefetch that does not end: the region is fenced, takers go on at once, its file is left alone,
  * and it comes back when it ends.
@@ -208,11 +195,11 @@ static void test_stuck(void)
 {
 	int fd = make_disk_file(LENGTH);
 	uint64_t second = make_on(fd), id = make_stuck(fd), late, warmed;
-	struct keeper_region r = listed(id);
+	struct keeper_region r = rig_listed(id);
 	struct keeper_message m;
 
 	warmed = r.bytes_warmed;
-	must(r.state == REGION_FENCED && r.stuck[0] && listed(second).state == REGION_LIVE);
+	must(r.state == REGION_FENCED && r.stuck[0] && rig_listed(second).state == REGION_LIVE);
 	tell("break", id, "fallocate");
 	must(client_event(&k, KEEPER_GIVEN_BACK, id).revocation.late == 0);
 	/* nothing more is begun on the file */
@@ -227,16 +214,16 @@ static void test_stuck(void)
 	tell("hang", 0, "end");
 	must(!client_event(&k, KEEPER_MODE, id).info.stuck[0]);
 	client_event(&k, KEEPER_SETTLED, id);
-	r = listed(id);
+	r = rig_listed(id);
 	must(r.state == REGION_LIVE && !r.stuck[0]);
 	/* not warmed unasked, until asked has succeeded */
 	must(client_prefetch(&k, id, 0, PAGE, false) == 0 &&
-	     listed(id).bytes_warmed == warmed + PAGE);
+	     rig_listed(id).bytes_warmed == warmed + PAGE);
 	tell("break", id, "fallocate");
 	client_event(&k, KEEPER_SETTLED, id);
 	do {
 		client_event(&k, KEEPER_INVALIDATED, id);
-	} while (listed(id).bytes_warmed == warmed + PAGE);
+	} while (rig_listed(id).bytes_warmed == warmed + PAGE);
 	must(client_prefetch(&k, id, 0, LENGTH, false) == 0 &&
 	     client_prefetch(&k, second, 0, LENGTH, false) == 0);
 	late = make_on(fd);
@@ -300,7 +287,7 @@ static void fill(int fd)
 /* What is gone before a file was looked at for the first time nobody misses. */
 static void await_looked_at(int fd, uint64_t id)
 {
-	for (uint64_t at = LENGTH - PAGE; !listed(id).bypasses; at -= PAGE) {
+	for (uint64_t at = LENGTH - PAGE; !rig_listed(id).bypasses; at -= PAGE) {
 		must(at > 0);
 		punch_at(fd, id, at);
 		others_go_on();
@@ -327,14 +314,14 @@ static void test_blind(void)
 	if (fs.f_type != TMPFS_MAGIC) { /* it shows no blocks */
 		await_looked_at(fd, id);
 		await_looked_at(other_fd, other);
-		n = listed(other).bypasses;
+		n = rig_listed(other).bypasses;
 		silence(fd, true);
 		punch(fd, id);
 		do {
 			m = client_event(&k, KEEPER_MODE, id);
 		} while (!m.info.stuck[0]);
 		must(strstr(m.info.stuck, "has not been read for 2 s"));
-		must(listed(id).state == REGION_LIVE);
+		must(rig_listed(id).state == REGION_LIVE);
 		must(client_prefetch(&k, id, PAGE, PAGE, false) == 0);
 		punch(other_fd, other);
 		do {
@@ -394,7 +381,7 @@ static void test_blind_no_more(void)
 		silence(fd[0], false);
 		silence(fd[1], false);
 		await_stuck(id[2], false);
-		must(listed(id[2]).state == REGION_FENCED);
+		must(rig_listed(id[2]).state == REGION_FENCED);
 		m.type = KEEPER_OVER;
 		must(client_call(&k, &m, -1).done.error == 0);
 		client_event(&k, KEEPER_SETTLED, id[2]);
@@ -432,7 +419,7 @@ static void test_stuck_release(void)
 	uint64_t id = make_stuck(fd), operation;
 	struct keeper_message m;
 
-	must(client_release(&k, id) == 0 && n_listed() == 1);
+	must(client_release(&k, id) == 0 && n_rig_listed() == 1);
 	m = client_answer(&k, begin_register(fd, &id));
 	must(m.done.error == -ETIME);
 	register_beside_releases();

@@ -16,8 +16,33 @@
 static struct warm_blocks b;
 static uint64_t now;
 
+/* What a block holds, where anybody can see it. */
+static struct {
+	bool seen;
+	char bytes[WARM_SAMPLE_PLACES][WARM_SAMPLE_BYTES];
+} contents;
+
+static struct warm_sample look(uint64_t length)
+{
+	struct warm_sample s = { 0 };
+
+	if (!contents.seen)
+		return s;
+	warm_sample_begin(&s, length);
+	for (unsigned int i = 0; i < warm_sample_places(&s); i++)
+		warm_sample_note(&s, i, contents.bytes[i]);
+	return s;
+}
+
+static void change(unsigned int places)
+{
+	for (unsigned int i = 0; i < places; i++)
+		contents.bytes[i][4095]++;
+}
+
 static void begin(enum warm_mode mode, bool can_write)
 {
+	contents.seen = false;
 	warm_blocks_deinit(&b);
 	assert(warm_blocks_init(&b, mode, can_write, BLOCKS * B) == 0);
 	now = 1000000;
@@ -36,6 +61,13 @@ static uint64_t drain(uint64_t *ret_written)
 	while (warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait)) {
 		assert(start < end && end - start <= B && start / B == (end - 1) / B);
 		warm_blocks_take(&b, start, end, write);
+		if (write && b.mode == WARM_ADAPTIVE) {
+			struct warm_sample s = look(end - start);
+			struct warm_sample stale = warm_blocks_stale_sample(&b, start);
+
+			write = !stale.pages || warm_block_is_other(&stale, &s);
+			warm_blocks_sampled(&b, start, &s, write);
+		}
 		all += end - start;
 		*ret_written += write ? end - start : 0;
 	}
@@ -132,6 +164,75 @@ static void test_trust_grows(void)
 	for (vain = 0; round_of(7); vain++)
 		;
 	assert(vain == WARM_TRUST_ROUNDS);
+}
+
+/* A peer that always writes something else is never looked at, and is believed no longer than it does. */
+static void test_changes(void)
+{
+	static const struct {
+		unsigned int places; /* that change in the end */
+		bool goes_on;
+	} table[] = { { 16, true }, { 12, true }, { 11, false }, { 1, false }, { 0, false } };
+	int looked;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		begin(WARM_ADAPTIVE, true);
+		contents.seen = true;
+		looked = 0;
+		for (int round = 0; round < 300; round++) {
+			change(16);
+			looked += !round_of(7);
+		}
+		assert(looked == WARM_HOT_ROUNDS - 1);
+		change(table[i].places);
+		assert(round_of(7) == table[i].goes_on);
+		if (table[i].goes_on)
+			continue;
+		/* it was brought back for reading, so a writeback is a proof, and trust begins anew */
+		assert(round_of(7) && !b.block[7].changed);
+		for (looked = 0; round_of(7);)
+			looked++;
+		assert(looked == WARM_TRUST_ROUNDS - 1);
+	}
+	/* what cannot be seen any more is not believed either */
+	begin(WARM_ADAPTIVE, true);
+	contents.seen = true;
+	for (int round = 0; round < 20; round++) {
+		change(16);
+		round_of(7);
+	}
+	contents.seen = false;
+	assert(!round_of(7));
+}
+
+/* It takes WARM_CHANGED_ROUNDS in a row: who writes in every second round is not known by that. */
+static void test_changes_at_times(void)
+{
+	int dirtied = 0;
+
+	begin(WARM_ADAPTIVE, true);
+	contents.seen = true;
+	for (int round = 0; round < 5 * (WARM_TRUST_ROUNDS + 1); round++) {
+		change(round % WARM_CHANGED_ROUNDS ? 16 : 0);
+		dirtied += round_of(7);
+	}
+	assert(dirtied == 5 * WARM_TRUST_ROUNDS);
+	/* nor by what it held before a pause, or before it was taken away */
+	for (int round = 0; round < 20; round++) {
+		change(16);
+		round_of(7);
+	}
+	assert(b.block[7].changed == WARM_CHANGED_ROUNDS);
+	now += 9000000;
+	assert(!round_of(7) && !b.block[7].changed);
+	while (!round_of(7))
+		;
+	assert(!b.block[7].changed);
+	now += 1000000;
+	warm_blocks_written(&b, 7 * B, 8 * B, UINT64_MAX, now);
+	warm_blocks_reclaimed(&b, 7 * B, 8 * B);
+	warm_blocks_sampled(&b, 7 * B, &(struct warm_sample){ .pages = 512 }, true);
+	assert(!b.block[7].sample.pages);
 }
 
 static void test_not_in_a_row(void)
@@ -338,6 +439,8 @@ int main(void)
 	test_hot();
 	test_escape();
 	test_trust_grows();
+	test_changes();
+	test_changes_at_times();
 	test_not_in_a_row();
 	test_proof();
 	test_last();

@@ -6,6 +6,7 @@
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "keeper/warm/warm.h"
 
@@ -211,6 +212,58 @@ static void test_pass_and_meter(void)
 	assert(!warm_next(&w, 8 * MIB, now, &c, &wait) && !wait);
 }
 
+/* The first block is written back; what is to be done about it is out then. */
+static void write_back(uint64_t *now)
+{
+	*now += SEC;
+	warm_blocks_written(&w.blocks, 0, 2 * MIB, UINT64_MAX, *now);
+	assert(warm_next(&w, 64 * MIB, *now + WARM_QUIET_USEC, &c, &wait));
+}
+
+/* What is brought back for writing in mode adaptive is looked at, and nothing else is. */
+static void test_sampled(void)
+{
+	struct warm_sample s = { .pages = 512 };
+	uint64_t now = SEC;
+
+	begin(WARM_ADAPTIVE);
+	for (int round = 0; round < 10; round++) {
+		write_back(&now);
+		assert(c.sampled == (round >= WARM_HOT_ROUNDS - 1) && c.write == c.sampled);
+		assert(!c.stale.pages == (round < WARM_HOT_ROUNDS + WARM_CHANGED_ROUNDS));
+		memset(s.sum, round, sizeof(s.sum));
+		assert(!warm_is_stale(&c, &s));
+		if (c.sampled)
+			warm_sampled(&w, &s, true);
+		warm_done(&w, 0);
+	}
+	/* it holds the same: for reading after all, and not looked at in the next round */
+	write_back(&now);
+	assert(warm_is_stale(&c, &s) && warm_is_stale(&c, &(struct warm_sample){ 0 }));
+	warm_sampled(&w, &s, false);
+	warm_done(&w, 0);
+	write_back(&now);
+	assert(c.write && c.sampled && !c.stale.pages); /* a peer wrote it: it was clean */
+	/* a chunk that was given up says nothing */
+	warm_cancel(&w, -ESTALE);
+	warm_sampled(&w, &s, true);
+	warm_done(&w, 0);
+	assert(!w.blocks.block[0].sample.pages);
+	/* nor is a pass looked at, or a request */
+	warm_add_pass(&w, 2 * MIB);
+	assert(warm_add_request(&w, &(struct warm_request){ .end = MIB, .write = true }) == 0);
+	assert(warm_next(&w, 64 * MIB, now, &c, &wait) && c.write && !c.sampled);
+	warm_sampled(&w, &s, true);
+	warm_done(&w, 0);
+	assert(warm_take_finished(&w, &q));
+	assert(warm_next(&w, 64 * MIB, now, &c, &wait) && !c.sampled);
+	warm_done(&w, 0);
+	begin(WARM_WRITE);
+	write_back(&now);
+	assert(c.write && !c.sampled);
+	warm_done(&w, 0);
+}
+
 int main(void)
 {
 	test_request();
@@ -219,5 +272,6 @@ int main(void)
 	test_room();
 	test_pass_and_meter();
 	warm_blocks_deinit(&w.blocks);
+	test_sampled();
 	return 0;
 }

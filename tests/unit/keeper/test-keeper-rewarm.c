@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-keeper-rewarm.c - a region in mode adaptive whose file is written and written back, with a
+ * keeper whose adapters are fakes: what the keeper sees of the file's contents counts.
+ *
+ * A round here is a write of the whole file, by a program in the place of a peer, then its
+ * writeback. How far apart rounds are is up to the machine, and the rules mind; so it is played
+ * until it went well for long enough, and only what can never be is wrong.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "keeper-rig.h"
+
+#define LENGTH (2 * MIB)
+#define ROUND_NSEC 260000000 /* longer than a burst can last */
+#define MOST_ROUNDS 200
+
+static const char *const arguments[] = { "--session", "s.1", NULL };
+static char bytes[LENGTH];
+static uint64_t id;
+static int fd, timer;
+
+static void write_file(char content)
+{
+	memset(bytes, content, LENGTH);
+	assert(pwrite(fd, bytes, LENGTH, 0) == LENGTH);
+}
+
+/* The file is written back; true if what there is of it is brought back for writing. */
+static bool is_dirtied(uint64_t length)
+{
+	struct keeper_region before = rig_listed(id), after;
+	uint64_t rounds;
+
+	assert(read(timer, &rounds, sizeof(rounds)) == sizeof(rounds));
+	tell("writeback", id, "0 2097152");
+	do {
+		client_event(&k, KEEPER_INVALIDATED, id);
+		after = rig_listed(id);
+	} while (after.bytes_warmed == before.bytes_warmed);
+	must(after.bytes_warmed == before.bytes_warmed + length);
+	must(after.bytes_redirtied == before.bytes_redirtied ||
+	     after.bytes_redirtied == before.bytes_redirtied + length);
+	return after.bytes_redirtied != before.bytes_redirtied;
+}
+
+/* Rounds in a row, each with other contents, until so many were brought back for writing. */
+static void write_for_long(unsigned int rounds, char step)
+{
+	unsigned int in_a_row = 0;
+	char content = 'a';
+
+	for (int i = 0; in_a_row < rounds; i++) {
+		must(i < MOST_ROUNDS);
+		write_file(content);
+		content = (char)(content + step);
+		in_a_row = is_dirtied(LENGTH) ? in_a_row + 1 : 0;
+	}
+}
+
+/* Who writes something else each time is not looked at by a round that faults, however long. */
+static void test_changes(void)
+{
+	write_for_long(4 * 3, 1);
+	/* one round in which nothing is written is seen in that very round */
+	must(!is_dirtied(LENGTH));
+}
+
+/* A page that goes on changing is not the block. */
+static void test_page_changes(void)
+{
+	write_for_long(8, 1);
+	assert(pwrite(fd, "other", 5, 0) == 5);
+	must(!is_dirtied(LENGTH));
+}
+
+/* Nothing can be seen of a file that became shorter, and nobody dies of it. */
+static void test_unseen(void)
+{
+	write_for_long(8, 1);
+	write_file('z');
+	assert(ftruncate(fd, (off_t)MIB) == 0);
+	must(!is_dirtied(MIB));
+	assert(ftruncate(fd, (off_t)LENGTH) == 0);
+	write_for_long(8, 1);
+}
+
+/* The same bytes again and again: trust ends after four rounds at first. */
+static void test_same(void)
+{
+	unsigned int dirtied = 0;
+
+	for (int i = 0; i < 12; i++) {
+		write_file('s');
+		dirtied += is_dirtied(LENGTH);
+	}
+	must(dirtied < 12 - 2);
+}
+
+int main(int argc, char *argv[])
+{
+	const struct itimerspec round = { { 0, ROUND_NSEC }, { 0, ROUND_NSEC } };
+	struct keeper_region what = region_of(LENGTH, LONG, POLICY_YIELD), info;
+
+	timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	assert(timer >= 0 && timerfd_settime(timer, 0, &round, NULL) == 0);
+	rig_init(argc, argv);
+	rig_start(arguments, "s.1");
+	fd = make_disk_file(LENGTH);
+	id = ++rig_last;
+	what.warm_mode = WARM_ADAPTIVE;
+	must(client_register(&k, id, fd, &what, &info) == 0);
+	test_changes();
+	test_page_changes();
+	test_unseen();
+	test_same();
+	must(client_release(&k, id) == 0);
+	close(fd);
+	close(timer);
+	rig_stop();
+	rig_end();
+	return 0;
+}
