@@ -209,7 +209,9 @@ static void done_register(struct job *job)
 		warm_add_request(
 			&r->warming.engine,
 			&(struct warm_request){ .end = r->mapping->length,
-						.write = warm_is_for_writing(&r->warming.engine) });
+						.write = warm_is_for_writing(&r->warming.engine),
+						.write_if_dirty = warm_is_for_writing_if_dirty(
+							&r->warming.engine) });
 		kregion_warm(r);
 	} else {
 		tell_registered(r);

@@ -51,11 +51,21 @@ static void take_sample(struct kregion *r)
 	r->warming.sample = s;
 }
 
+static int prefetch(const struct kregion *r)
+{
+	const struct warm_chunk *c = &r->warming.chunk;
+
+	return hca_prefetch(r->mr, r->mapping->address + c->offset, c->length, c->write);
+}
+
 /* In the worker. */
 static void run(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
+	if (r->warming.chunk.write_if_dirty &&
+	    mapping_is_dirty(r->mapping, r->warming.chunk.offset, r->warming.chunk.length))
+		r->warming.chunk.write = true;
 	/*
 	 * read from the storage first, since the adapter's fault would keep the address space for
 	 * as long as that takes
@@ -67,8 +77,12 @@ static void run(struct job *job)
 		if (warm_is_stale(&r->warming.chunk, &r->warming.sample))
 			r->warming.chunk.write = false;
 	}
-	r->warming.error = hca_prefetch(r->mr, r->mapping->address + r->warming.chunk.offset,
-					r->warming.chunk.length, r->warming.chunk.write);
+	r->warming.error = prefetch(r);
+	/* what was dirty a moment ago may be refused by now, and reading it not */
+	if (r->warming.error && r->warming.chunk.write && r->warming.chunk.write_if_dirty) {
+		r->warming.chunk.write = false;
+		r->warming.error = prefetch(r);
+	}
 	r->warming.cause = 0;
 	if (r->warming.error == -EFAULT || r->warming.error == -EIO)
 		r->warming.cause = mapping_explain(r->mapping, r->warming.chunk.offset,
@@ -146,8 +160,9 @@ static void done(struct job *job)
 	if (error == 0) {
 		r->stuck.unwarmed = false;
 		r->counters.bytes_warmed += r->warming.chunk.length;
-		/* what somebody asked for is his own doing */
-		if (r->warming.chunk.write && r->warming.engine.out != WARM_REQUEST)
+		/* what somebody asked for is his own doing, and what was dirty is nobody's */
+		if (r->warming.chunk.write && !r->warming.chunk.write_if_dirty &&
+		    r->warming.engine.out != WARM_REQUEST)
 			r->counters.bytes_redirtied += r->warming.chunk.length;
 		kregion_tell_counters(r);
 	}

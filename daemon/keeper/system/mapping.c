@@ -28,6 +28,7 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -38,6 +39,9 @@
 
 #ifndef MADV_POPULATE_READ /* of Linux 5.14; older headers have no name for it */
 #define MADV_POPULATE_READ 22
+#endif
+#ifndef SYS_cachestat /* of Linux 6.5, likewise */
+#define SYS_cachestat 451
 #endif
 
 static const struct {
@@ -411,6 +415,27 @@ void mapping_load(const struct mapping *m, uint64_t offset, uint64_t length)
 {
 	if (mapping_is_durable(m)) /* else there is nothing that it would be read from */
 		madvise((void *)(uintptr_t)(m->address + offset), length, MADV_POPULATE_READ);
+}
+
+bool mapping_is_dirty(const struct mapping *m, uint64_t offset, uint64_t length)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), valid;
+	/* as cachestat(2) has them; those found in pages */
+	struct {
+		uint64_t offset, length;
+	} range = { m->offset + offset, length };
+	struct {
+		uint64_t cached, dirty, writeback, evicted, recently_evicted;
+	} found;
+
+	if (m->direct || !mapping_is_durable(m) || mapping_valid_length(m, &valid) < 0 ||
+	    valid <= offset)
+		return false;
+	if (range.length > valid - offset)
+		range.length = valid - offset;
+	if (syscall(SYS_cachestat, m->fd, &range, &found, 0) < 0)
+		return false;
+	return found.dirty == (range.length + page - 1) / page && !found.writeback;
 }
 
 int mapping_read(const struct mapping *m, uint64_t offset, void *buffer, size_t length)

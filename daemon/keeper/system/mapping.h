@@ -116,6 +116,13 @@ void mapping_note_filesystem(struct mapping *m, uint32_t magic);
  */
 void mapping_load(const struct mapping *m, uint64_t offset, uint64_t length);
 
+/*
+ * True: every page of [offset, offset + length), as far as the file reaches, is in memory and has
+ * not been written to storage yet, nor is it being written. False if that cannot be told: before
+ * Linux 6.5, and with direct access. Asks nobody.
+ */
+bool mapping_is_dirty(const struct mapping *m, uint64_t offset, uint64_t length);
+
 /**
  * mapping_read - what the file holds at a place of the range, in memory: nothing of the file, its
  * times included, changes by it

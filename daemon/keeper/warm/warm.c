@@ -15,6 +15,11 @@ bool warm_is_for_writing(const struct warm *w)
 	return w->blocks.mode == WARM_WRITE && w->blocks.can_write;
 }
 
+bool warm_is_for_writing_if_dirty(const struct warm *w)
+{
+	return w->blocks.mode == WARM_ADAPTIVE && w->blocks.can_write;
+}
+
 int warm_add_request(struct warm *w, const struct warm_request *request)
 {
 	if (w->n_requests == WARM_REQUESTS_MAX)
@@ -37,7 +42,7 @@ void warm_add_pass(struct warm *w, uint64_t end)
  * do.
  */
 static bool cut(struct warm *w, enum warm_source source, uint64_t *start, uint64_t end,
-		uint64_t limit, bool write)
+		uint64_t limit, bool write, bool write_if_dirty)
 {
 	uint64_t stop;
 
@@ -48,7 +53,10 @@ static bool cut(struct warm *w, enum warm_source source, uint64_t *start, uint64
 	stop = *start - *start % WARM_CHUNK_BYTES + WARM_CHUNK_BYTES;
 	if (stop > end)
 		stop = end;
-	w->chunk = (struct warm_chunk){ .offset = *start, .length = stop - *start, .write = write };
+	w->chunk = (struct warm_chunk){ .offset = *start,
+					.length = stop - *start,
+					.write = write,
+					.write_if_dirty = write_if_dirty };
 	w->out = source;
 	*start = stop;
 	return true;
@@ -108,7 +116,7 @@ static bool next_of_request(struct warm *w, uint64_t limit)
 
 	if (!w->n_requests || is_finished(w, 0))
 		return false;
-	if (cut(w, WARM_REQUEST, &q->start, q->end, limit, q->write))
+	if (cut(w, WARM_REQUEST, &q->start, q->end, limit, q->write, q->write_if_dirty))
 		return true;
 	q->start = q->end; /* what is left of it is beyond the end of the file */
 	return false;
@@ -123,8 +131,8 @@ bool warm_next(struct warm *w, uint64_t limit, uint64_t now, struct warm_chunk *
 	if (!next_of_request(w, limit)) {
 		if (w->short_of_memory)
 			return false;
-		if (!cut(w, WARM_PASS, &w->pass.start, w->pass.end, limit,
-			 warm_is_for_writing(w)) &&
+		if (!cut(w, WARM_PASS, &w->pass.start, w->pass.end, limit, warm_is_for_writing(w),
+			 warm_is_for_writing_if_dirty(w)) &&
 		    !next_block(w, limit, now, ret_wait_usec))
 			return false;
 	}

@@ -29,7 +29,8 @@ struct warm_chunk {
 	uint64_t offset;
 	uint64_t length;
 	bool write;
-	bool sampled; /* it is to be said what it holds: warm_sampled() */
+	bool write_if_dirty; /* for writing, too, if storage is to be written all of it anyway */
+	bool sampled;	     /* it is to be said what it holds: warm_sampled() */
 	/* if it still holds that, it is to be brought in for reading; without pages: in any case */
 	struct warm_sample stale;
 };
@@ -37,7 +38,7 @@ struct warm_chunk {
 struct warm_request {
 	uint64_t start; /* what is left of it */
 	uint64_t end;
-	bool write;
+	bool write, write_if_dirty;
 	uint64_t connection; /* whom to answer: the keeper's own affair */
 	uint64_t operation;
 	int error;
@@ -79,6 +80,12 @@ void warm_init(struct warm *w, const struct warm_blocks *blocks, uint64_t bytes_
  * the region's access allows it.
  */
 bool warm_is_for_writing(const struct warm *w);
+
+/*
+ * Likewise where it costs storage nothing: mode "adaptive". A page that peers have not written is
+ * written back no more often for it, and the first write of it does not fault.
+ */
+bool warm_is_for_writing_if_dirty(const struct warm *w);
 
 /* -EBUSY: too many waiting. */
 int warm_add_request(struct warm *w, const struct warm_request *request);

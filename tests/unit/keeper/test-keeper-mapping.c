@@ -313,6 +313,40 @@ static void test_drop(void)
 	mapping_free(m);
 }
 
+/* Dirty is what is told for certain, and all of what was asked for. */
+static void test_dirty(void)
+{
+	char path[] = "test-keeper-mapping.XXXXXX", page[PAGE] = "";
+	int fd = mkostemp(path, O_CLOEXEC), memory = make_memfd(MIB, 0);
+	struct mapping *m;
+	bool told;
+
+	assert(fd >= 0 && unlink(path) == 0);
+	for (uint64_t at = 0; at < MIB / 2 - 100; at += PAGE)
+		assert(pwrite(fd, page, PAGE, (off_t)at) == (ssize_t)PAGE);
+	assert(ftruncate(fd, MIB / 2 - 100) == 0);
+	told = mapping_is_dirty(&(struct mapping){ .fd = fd, .length = MIB }, 0, PAGE);
+	assert(mapping_new(&m, &fd, 0, MIB, true, NULL) == 0);
+	if (told) { /* by this kernel, and filesystem */
+		assert(mapping_is_dirty(m, 0, MIB) && mapping_is_dirty(m, 0, 5) &&
+		       mapping_is_dirty(m, MIB / 2 - PAGE, 2 * PAGE));
+		m->direct = true;
+		assert(!mapping_is_dirty(m, 0, MIB));
+		m->direct = false;
+		assert(fdatasync(m->fd) == 0 && !mapping_is_dirty(m, 0, PAGE));
+		assert(pwrite(m->fd, page, PAGE, PAGE) == (ssize_t)PAGE);
+		assert(mapping_is_dirty(m, PAGE, PAGE) && !mapping_is_dirty(m, 0, MIB / 2));
+	} else {
+		printf("# not told here which pages are dirty\n");
+	}
+	assert(!mapping_is_dirty(m, MIB / 2, PAGE) && !mapping_is_dirty(m, MIB, PAGE) &&
+	       !mapping_is_dirty(m, UINT64_MAX, 2));
+	mapping_free(m);
+	assert(mapping_new(&m, &memory, 0, MIB, true, NULL) == 0);
+	assert(!mapping_is_dirty(m, 0, MIB)); /* memory is nowhere to be written to */
+	mapping_free(m);
+}
+
 /* Bytes of the mapping are had without a touch of it, and what is not there is no signal. */
 static void test_read(void)
 {
@@ -771,6 +805,7 @@ int main(void)
 	test_explain();
 	test_explain_after_cut();
 	test_drop();
+	test_dirty();
 	test_read();
 	test_read_only();
 	test_translation();

@@ -221,6 +221,36 @@ static void write_back(uint64_t *now)
 }
 
 /* What is brought back for writing in mode adaptive is looked at, and nothing else is. */
+/*
+ * What is brought in unasked, the first time and after a revocation, is for writing too where that
+ * costs storage nothing, in mode adaptive.
+ */
+static void test_if_dirty(void)
+{
+	for (enum warm_mode mode = WARM_OFF; mode < _WARM_MODE_MAX; mode++) {
+		begin(mode);
+		assert(warm_is_for_writing_if_dirty(&w) == (mode == WARM_ADAPTIVE));
+		warm_add_pass(&w, MIB);
+		assert(warm_next(&w, MIB, 0, &c, &wait) == (mode != WARM_OFF));
+		if (mode == WARM_OFF)
+			continue;
+		assert(c.write_if_dirty == (mode == WARM_ADAPTIVE) &&
+		       c.write == (mode == WARM_WRITE));
+		warm_done(&w, 0);
+		assert(warm_add_request(&w, &(struct warm_request){ .end = MIB }) == 0);
+		assert(warm_next(&w, MIB, 0, &c, &wait) && !c.write_if_dirty);
+		warm_done(&w, 0);
+		assert(warm_take_finished(&w, &q));
+		assert(warm_add_request(&w, &(struct warm_request){ .end = MIB,
+								    .write_if_dirty = true }) == 0);
+		assert(warm_next(&w, MIB, 0, &c, &wait) && c.write_if_dirty && !c.write);
+		warm_done(&w, 0);
+	}
+	begin(WARM_ADAPTIVE);
+	w.blocks.can_write = false;
+	assert(!warm_is_for_writing_if_dirty(&w));
+}
+
 static void test_sampled(void)
 {
 	struct warm_sample s = { .pages = 512 };
@@ -272,6 +302,7 @@ int main(void)
 	test_room();
 	test_pass_and_meter();
 	warm_blocks_deinit(&w.blocks);
+	test_if_dirty();
 	test_sampled();
 	return 0;
 }
