@@ -123,6 +123,8 @@ int bus_process(struct bus *b)
 
 	b->caller = NULL;
 	r = sd_bus_process(b->connection, NULL);
+	if (r == 0)
+		intake_settled(b->intake);
 	if (b->caller)
 		time_share_charge(&b->caller->time, &began);
 	return r;

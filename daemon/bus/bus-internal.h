@@ -266,9 +266,9 @@ int examine(struct bus *b, int fd, const struct examination *x, struct call *cal
  */
 int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token,
 		 const struct examination *x);
-/* The same for a call that waits already. BUS_E_REFUSED */
-int examine_token(struct bus *b, struct client *c, int token, const struct examination *x,
-		  struct call *call, struct failure *ret_failure);
+/* The same for a call that waits already, while @m is being handled. BUS_E_REFUSED */
+int examine_token(struct bus *b, sd_bus_message *m, struct client *c, int token,
+		  const struct examination *x, struct call *call, struct failure *ret_failure);
 
 /* --- descriptor.c: all of it but the first may wait for the descriptor's filesystem */
 

@@ -256,7 +256,7 @@ static int turn(struct bus *b, uint64_t until_usec)
 	int r, events;
 
 	intake_read(b->intake);
-	r = sd_bus_process(b->connection, NULL);
+	r = bus_process(b);
 	if (r)
 		return r;
 	if (now >= until_usec)

@@ -30,12 +30,15 @@ struct task {
 	_Alignas(max_align_t) unsigned char request[];
 };
 
-static int claim(struct bus *b, int token, const struct client *c, int *ret,
+static int claim(struct bus *b, sd_bus_message *m, int token, const struct client *c, int *ret,
 		 struct failure *ret_failure)
 {
-	enum intake_refusal why;
-	int fd = intake_claim(b->intake, token, &why);
+	enum intake_refusal why = INTAKE_FAILED;
+	uint64_t serial;
+	int fd = sd_bus_message_get_cookie(m, &serial);
 
+	if (fd >= 0)
+		fd = intake_claim(b->intake, token, sd_bus_message_get_sender(m), serial, &why);
 	if (fd >= 0) {
 		*ret = fd;
 		return 0;
@@ -163,10 +166,10 @@ int examine(struct bus *b, int fd, const struct examination *x, struct call *cal
 	return failure_from_errno(ret_failure, "looking at the descriptor", r, "");
 }
 
-int examine_token(struct bus *b, struct client *c, int token, const struct examination *x,
-		  struct call *call, struct failure *ret_failure)
+int examine_token(struct bus *b, sd_bus_message *m, struct client *c, int token,
+		  const struct examination *x, struct call *call, struct failure *ret_failure)
 {
-	int fd = -1, r = claim(b, token, c, &fd, ret_failure);
+	int fd = -1, r = claim(b, m, token, c, &fd, ret_failure);
 
 	return r ? r : examine(b, fd, x, call, ret_failure);
 }
@@ -180,5 +183,5 @@ int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token,
 
 	if (r)
 		return refuse(m, r, &f);
-	return end_call(call, examine_token(b, c, token, x, call, &f), &f);
+	return end_call(call, examine_token(b, m, c, token, x, call, &f), &f);
 }

@@ -83,7 +83,7 @@ void gathering_part(struct gathering *g, sd_bus_message *m, struct client *c, si
 	if (r)
 		return;
 	g->left++;
-	r = examine_token(g->bus, c, token, x, call, &p->why);
+	r = examine_token(g->bus, m, c, token, x, call, &p->why);
 	if (r)
 		call_fail(call, &p->why);
 }

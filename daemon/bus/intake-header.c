@@ -88,7 +88,9 @@ int header_begin(const unsigned char *data, struct header *ret)
 
 	if (data[0] != 'l' && data[0] != 'B')
 		return -EBADMSG;
-	*ret = (struct header){ .type = data[1], .fields = HEADER_SIZE + fields };
+	*ret = (struct header){ .type = data[1],
+				.serial = number_at(data, 8),
+				.fields = HEADER_SIZE + fields };
 	ret->size = HEADER_SIZE + align(fields, 8) + body;
 	return 0;
 }

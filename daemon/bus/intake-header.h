@@ -21,6 +21,7 @@ struct header {
 	size_t size;   /* of all of the message */
 	size_t fields; /* of all before its body */
 	uint8_t type;
+	uint32_t serial;
 	uint32_t n_fds;
 	char sender[BUS_NAME_MAX]; /* empty: none */
 	uint16_t seen;		   /* fields, by their bits */

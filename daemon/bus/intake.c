@@ -40,12 +40,13 @@
 #define UNPARK_BUDGET 256
 #define RETRY_USEC (50 * USEC_PER_MSEC)
 /*
- * Of each descriptor: itself, a pipe, and one end of that for sd-bus. Others may need some
+ * Of each descriptor: itself, its token, and that once more for sd-bus. Others may need some
  * meanwhile.
  */
-#define TABLE_EACH 4
+#define TABLE_EACH 3
 #define TABLE_MAX (TABLE_EACH * DESCRIPTORS_MAX)
 #define SPARE 16
+#define TOKENS_KEPT 16 /* dbus-daemon passes no more with one message, unless it is told to */
 
 struct packet {
 	struct header header;
@@ -63,15 +64,20 @@ struct packet {
 };
 STAILQ_HEAD(packets, packet);
 
-/* A descriptor, and the pipe that stands for it. */
-struct token {
-	struct intake *intake;
-	ino_t inode; /* of the pipe */
-	int descriptor;
+/* A file that is like no other. */
+struct stand_in {
+	int fd;
+	ino_t inode;
+};
+
+/* What a message brought that sd-bus has, or is about to have, with tokens. */
+struct brought {
+	char sender[BUS_NAME_MAX];
+	uint32_t serial;
 	uint32_t uid;
-	int pipe;	   /* its reading end: the other one is closed when the message is gone */
-	struct event gone; /* it is */
-	LIST_ENTRY(token) tokens;
+	unsigned int n_fds;
+	STAILQ_ENTRY(brought) of_intake;
+	int fds[]; /* -1: claimed, or not taken */
 };
 
 /* One that was refused, while too many of its user wait to be closed. */
@@ -93,11 +99,13 @@ struct stranger {
 struct intake {
 	struct bus *bus;
 	int socket;
-	int out;			  /* to sd-bus */
-	int nothing[_INTAKE_REFUSAL_MAX]; /* stand for what was not taken */
-	uint32_t unknown;		  /* descriptors of strangers that are here */
-	uint32_t n_tokens;
-	uint32_t tokens_max;
+	int out;				      /* to sd-bus */
+	struct stand_in nothing[_INTAKE_REFUSAL_MAX]; /* for what was not taken */
+	struct stand_in tokens[DESCRIPTORS_MAX];      /* for the first of a message, and so on */
+	unsigned int n_tokens; /* TOKENS_KEPT, or as many as are with sd-bus */
+	uint32_t unknown;      /* descriptors of strangers that are here */
+	uint32_t n_brought;    /* those of all in the list */
+	uint32_t brought_max;
 	bool messages; /* authentication is over */
 	bool wanted;   /* the bus wants to read */
 	bool held;     /* but what comes next is not to be received now */
@@ -105,7 +113,7 @@ struct intake {
 	struct event *writable;
 	struct packet *reading; /* not whole yet */
 	struct packets going;
-	LIST_HEAD(, token) tokens;
+	STAILQ_HEAD(, brought) brought;
 	LIST_HEAD(, stranger) strangers;
 	STAILQ_HEAD(, parked) parking;
 	uint32_t n_parked;
@@ -189,7 +197,7 @@ static bool table_has(struct intake *i, unsigned int n)
 	/* since Linux 6.2 this says how many are open; before that, 0: then as many are tried */
 	if (stat("/proc/self/fd", &st) == 0 && st.st_size > 0 && getrlimit(RLIMIT_NOFILE, &l) == 0)
 		return (uint64_t)st.st_size + n + SPARE <= l.rlim_cur;
-	while (got < n + SPARE && (fds[got] = fcntl(i->nothing[0], F_DUPFD_CLOEXEC, 0)) >= 0)
+	while (got < n + SPARE && (fds[got] = fcntl(i->nothing[0].fd, F_DUPFD_CLOEXEC, 0)) >= 0)
 		got++;
 	for (unsigned int k = 0; k < got; k++)
 		close(fds[k]);
@@ -220,14 +228,6 @@ static struct packet *packet_new(const struct header *h)
 	return p;
 }
 
-static bool is_nothing(const struct intake *i, int fd)
-{
-	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
-		if (fd == i->nothing[k])
-			return true;
-	return false;
-}
-
 /* Its descriptors are counted as those of a user who is not known, or not any more. */
 static void count_unknown(struct intake *i, const struct packet *p, bool on)
 {
@@ -244,12 +244,8 @@ static void packet_free(struct intake *i, struct packet *p)
 {
 	if (!p->exchanged)
 		count_unknown(i, p, false);
-	for (unsigned int k = 0; k < p->n_fds; k++) {
-		if (!p->exchanged)
-			offload_close(i->bus->offload, p->fds[k], p->uid);
-		else if (!is_nothing(i, p->fds[k]))
-			close(p->fds[k]);
-	}
+	for (unsigned int k = 0; k < p->n_fds && !p->exchanged; k++)
+		offload_close(i->bus->offload, p->fds[k], p->uid);
 	free(p->fds);
 	free(p);
 }
@@ -266,84 +262,136 @@ static void free_packets(struct intake *i, struct packets *packets)
 
 /* --- tokens */
 
-static void token_free(struct token *t)
+static int make_stand_in(struct stand_in *ret)
 {
-	LIST_REMOVE(t, tokens);
-	event_del(&t->gone);
-	close(t->pipe);
-	t->intake->n_tokens--;
-	offload_close(t->intake->bus->offload, t->descriptor, t->uid);
-	free(t);
-}
-
-static void on_gone(evutil_socket_t fd, short what, void *userdata)
-{
-	(void)fd, (void)what;
-	token_free(userdata);
-}
-
-/* Takes over @fd. The token, or what stands for none. */
-static int make_token(struct intake *i, int fd, uint32_t uid)
-{
-	struct token *t = calloc(1, sizeof(*t));
 	struct stat st;
 	int ends[2];
 
-	if (!t || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-		log_error("no token can be made for a descriptor of uid %u: %s", uid,
-			  strerror(errno));
-		offload_close(i->bus->offload, fd, uid);
-		free(t);
-		return i->nothing[INTAKE_FAILED];
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	close(ends[1]);
+	if (fstat(ends[0], &st) < 0) {
+		close(ends[0]);
+		return -EBADF;
 	}
-	fstat(ends[0], &st);
-	t->intake = i;
-	t->inode = st.st_ino;
-	t->descriptor = fd;
-	t->uid = uid;
-	t->pipe = ends[0];
-	event_assign(&t->gone, event_get_base(i->readable), t->pipe, EV_READ, on_gone, t);
-	event_add(&t->gone, NULL);
-	LIST_INSERT_HEAD(&i->tokens, t, tokens);
-	i->n_tokens++;
-	return ends[1];
+	*ret = (struct stand_in){ ends[0], st.st_ino };
+	return 0;
 }
 
-static bool is_file(int fd, ino_t inode)
+/* As many as a message needs. */
+static int get_tokens(struct intake *i, unsigned int n)
 {
-	struct stat st;
+	int r = 0;
 
-	return fstat(fd, &st) == 0 && st.st_ino == inode;
+	while (i->n_tokens < n && (r = make_stand_in(&i->tokens[i->n_tokens])) == 0)
+		i->n_tokens++;
+	return r;
 }
 
-int intake_claim(struct intake *i, int token, enum intake_refusal *ret_why)
+static void brought_free(struct intake *i, struct brought *x)
 {
+	for (unsigned int k = 0; k < x->n_fds; k++)
+		offload_close(i->bus->offload, x->fds[k], x->uid);
+	i->n_brought -= x->n_fds;
+	free(x);
+}
+
+static void forget_brought(struct intake *i)
+{
+	struct brought *x;
+
+	while ((x = STAILQ_FIRST(&i->brought))) {
+		STAILQ_REMOVE_HEAD(&i->brought, of_intake);
+		brought_free(i, x);
+	}
+}
+
+void intake_settled(struct intake *i)
+{
+	if (!STAILQ_EMPTY(&i->going)) /* sd-bus has not got all of it */
+		return;
+	forget_brought(i);
+	while (i->n_tokens > TOKENS_KEPT)
+		closep(&i->tokens[--i->n_tokens].fd);
+}
+
+/* Takes over the descriptors of @p. */
+static int keep_brought(struct intake *i, const struct packet *p)
+{
+	struct brought *x = calloc(1, sizeof(*x) + p->n_fds * sizeof(*x->fds));
+	int r = x ? get_tokens(i, p->n_fds) : -ENOMEM;
+
+	if (r < 0) {
+		log_error("no tokens can be made for descriptors of uid %u: %s", p->uid,
+			  strerror(-r));
+		free(x);
+		return r;
+	}
+	strcpy(x->sender, p->header.sender);
+	x->serial = p->header.serial;
+	x->uid = p->uid;
+	x->n_fds = p->n_fds;
+	memcpy(x->fds, p->fds, p->n_fds * sizeof(*x->fds));
+	STAILQ_INSERT_TAIL(&i->brought, x, of_intake);
+	i->n_brought += x->n_fds;
+	return 0;
+}
+
+/* Which one of them a descriptor of sd-bus is; @n: none. */
+static unsigned int find_stand_in(const struct stand_in *s, unsigned int n, ino_t inode)
+{
+	unsigned int k = 0;
+
+	while (k < n && s[k].inode != inode)
+		k++;
+	return k;
+}
+
+int intake_claim(struct intake *i, int token, const char *sender, uint64_t serial,
+		 enum intake_refusal *ret_why)
+{
+	struct brought *x;
 	struct stat st;
-	struct token *t;
+	unsigned int k;
 
 	*ret_why = INTAKE_FAILED;
 	if (fstat(token, &st) < 0)
 		return -errno;
-	LIST_FOREACH(t, &i->tokens, tokens)
-		if (t->inode == st.st_ino && t->descriptor >= 0)
-			return steal_fd(&t->descriptor);
-	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
-		if (is_file(i->nothing[k], st.st_ino))
-			*ret_why = (enum intake_refusal)k;
+	k = find_stand_in(i->tokens, i->n_tokens, st.st_ino);
+	STAILQ_FOREACH(x, &i->brought, of_intake)
+		if (x->serial == serial && k < x->n_fds && x->fds[k] >= 0 &&
+		    !strcmp(x->sender, sender))
+			return steal_fd(&x->fds[k]);
+	k = find_stand_in(i->nothing, _INTAKE_REFUSAL_MAX, st.st_ino);
+	if (k < _INTAKE_REFUSAL_MAX)
+		*ret_why = (enum intake_refusal)k;
 	return -EBUSY;
 }
 
 /* --- to sd-bus */
 
+/* From now on its descriptors are tokens, or what stands for none. */
 static void exchange(struct intake *i, struct packet *p)
 {
+	unsigned int taken = 0;
+	bool kept;
+
 	if (p->exchanged)
 		return;
 	count_unknown(i, p, false);
-	p->exchanged = true;
 	for (unsigned int k = 0; k < p->n_fds; k++)
-		p->fds[k] =
-			p->fds[k] < 0 ? i->nothing[p->refusal] : make_token(i, p->fds[k], p->uid);
+		taken += p->fds[k] >= 0;
+	kept = taken && keep_brought(i, p) == 0;
+	for (unsigned int k = 0; k < p->n_fds; k++) {
+		int stand_in = p->fds[k] < 0 ? i->nothing[p->refusal].fd
+			       : kept	     ? i->tokens[k].fd
+					     : i->nothing[INTAKE_FAILED].fd;
+
+		if (!kept)
+			offload_close(i->bus->offload, p->fds[k], p->uid);
+		p->fds[k] = stand_in;
+	}
+	p->exchanged = true;
 }
 
 /* 1: all of it has left, 0: there is no room now. */
@@ -774,7 +822,7 @@ void intake_read(struct intake *i)
 	sink_look(i->sink);
 	if (i->held)
 		return;
-	for (int k = 0; k < READ_BUDGET && STAILQ_EMPTY(&i->going) && i->n_tokens < i->tokens_max;
+	for (int k = 0; k < READ_BUDGET && STAILQ_EMPTY(&i->going) && i->n_brought < i->brought_max;
 	     k++) {
 		int r = i->messages ? read_message(i) : read_lines(i);
 
@@ -811,25 +859,14 @@ static void choose_bounds(struct intake *i)
 {
 	struct rlimit l;
 
-	i->tokens_max = INTAKE_TOKENS;
+	i->brought_max = INTAKE_TOKENS;
 	i->parked_max = INTAKE_PARKED;
 	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
 		return;
 	if (l.rlim_cur / 16 < INTAKE_TOKENS)
-		i->tokens_max = (uint32_t)(l.rlim_cur / 16);
+		i->brought_max = (uint32_t)(l.rlim_cur / 16);
 	if (l.rlim_cur / 8 * 3 < INTAKE_PARKED)
 		i->parked_max = (uint32_t)(l.rlim_cur / 8 * 3);
-}
-
-/* A file that is like no other. */
-static int make_nothing(void)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -1;
-	close(ends[1]);
-	return ends[0];
 }
 
 int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int socket, int *ret_fd)
@@ -847,11 +884,16 @@ int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int 
 	i->out = -1;
 	choose_bounds(i);
 	STAILQ_INIT(&i->going);
+	STAILQ_INIT(&i->brought);
 	STAILQ_INIT(&i->parking);
 	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
-		i->nothing[k] = make_nothing();
-	if (i->nothing[_INTAKE_REFUSAL_MAX - 1] < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		i->nothing[k].fd = -1;
+	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
+		if (make_stand_in(&i->nothing[k]) < 0)
+			return -errno;
+	if (get_tokens(i, TOKENS_KEPT) < 0)
+		return -EMFILE;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -errno;
 	in = ends[0];
 	i->out = ends[1];
@@ -881,8 +923,9 @@ struct intake *intake_free(struct intake *i)
 	free_packets(i, &i->going);
 	if (i->reading)
 		packet_free(i, i->reading);
-	while (!LIST_EMPTY(&i->tokens))
-		token_free(LIST_FIRST(&i->tokens));
+	forget_brought(i);
+	while (i->n_tokens)
+		closep(&i->tokens[--i->n_tokens].fd);
 	while ((p = STAILQ_FIRST(&i->parking))) {
 		STAILQ_REMOVE_HEAD(&i->parking, parking);
 		free(p); /* at the end, which is now, the kernel closes it */
@@ -896,7 +939,7 @@ struct intake *intake_free(struct intake *i)
 	if (i->writable)
 		event_free(i->writable);
 	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
-		closep(&i->nothing[k]);
+		closep(&i->nothing[k].fd);
 	closep(&i->out);
 	closep(&i->socket);
 	free(i);

@@ -4,9 +4,10 @@
  *
  * sd-bus closes the descriptors of a message itself, on the loop, also those that no method asked
  * for. But closing a descriptor that somebody else opened can sleep for ever (util/offload.h). So
- * messages are read here, and go on to sd-bus over a socket pair with a token, one end of a pipe of
- * ours, in place of each descriptor. Whoever handles the message claims the descriptor behind the
- * token; one whose token is closed unclaimed is closed by a thread. What we send does not come by
+ * messages are read here, and go on to sd-bus over a socket pair with a token, a file of ours, in
+ * place of each descriptor: the first, the second and so on of each message are the same files for
+ * ever. Whoever handles the message claims the descriptor behind the token; what nobody has claimed
+ * when sd-bus is through with all that it got is closed by a thread. What we send does not come by
  * here.
  *
  * sd-bus also knows no way to find out who sent a message without waiting for the bus. So a call of
@@ -14,6 +15,8 @@
  *
  * What always holds:
  *   - sd-bus gets no descriptor but tokens, so none of its own calls can wait for a file.
+ *   - A descriptor is claimed with the sender and the serial number of the message that brought it,
+ *     so by nobody for another sender's.
  *   - A call reaches sd-bus only when its sender is a client (clients.c), or has left the bus, or
  *     has put a field of its own before the sender, of a type that the intake does not read. Such a
  *     call is refused (admission.c).
@@ -24,6 +27,8 @@
  *   - A message that brings descriptors and whose header is not plain (it hides the sender, or has
  *     fields or sizes that no call of ours has) is left out as a whole, so sd-bus closes every
  *     token that it gets.
+ *   - A descriptor costs no system call here but those that receive it, find its token's number and
+ *     close the token.
  *   - A message that brings no descriptors costs no thread, whatever is in its header.
  *   - This loop closes no descriptor, nor does the kernel here, for want of room. What is not taken
  *     is dropped by a thread that never has it (intake-sink.h). While its user may have no such
@@ -38,12 +43,13 @@
 #define RDMAREG_BUS_INTAKE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <event2/event.h>
 
 #define INTAKE_UNKNOWN 512
 #define INTAKE_TOKENS \
-	4096 /* or a sixteenth of what the process may open: each is three, with the descriptor */
+	4096 /* or a sixteenth of what the process may open: each is two, with the descriptor */
 
 #define INTAKE_PARKED 196608 /* or three eighths of what the process may open */
 
@@ -77,9 +83,15 @@ uint64_t intake_received(const struct intake *i);
  */
 void intake_learn(struct intake *i, const char *sender);
 /*
- * The descriptor behind @token, which is the caller's from now on. -EBUSY: it was not taken from
- * the bus, and why.
+ * The descriptor behind @token, which is the caller's from now on. @sender, @serial: of the message
+ * that is being handled, and that has the token. -EBUSY: it was not taken from the bus, and why.
  */
-int intake_claim(struct intake *i, int token, enum intake_refusal *ret_why);
+int intake_claim(struct intake *i, int token, const char *sender, uint64_t serial,
+		 enum intake_refusal *ret_why);
+/*
+ * sd-bus has handled or dropped all that it could read: nothing of what it got whole is claimed any
+ * more.
+ */
+void intake_settled(struct intake *i);
 
 #endif

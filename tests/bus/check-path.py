@@ -53,7 +53,7 @@ class Path:
         # how often the loop turns meanwhile, and wakes threads, is the scheduler's
         calls = [call for call in self.calls[came:passed_on] if not re.search(r"^(epoll_\w+|futex|clock_gettime)\(|EAGAIN", call)]
         # a file in memory: no thread looks at it, whose answer would be read; before Linux 6.2 the table of descriptors is tried out
-        most = 18 if os.stat("/proc/self/fd").st_size else 66
+        most = 14 if os.stat("/proc/self/fd").st_size else 62
         self.expect("a registration arrives, and the keeper is asked", calls, most, r"^(?!open|read\()")
 
     def truncate(self):

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-intake.c - what comes from the bus as the intake reads it: whose a message is, and what it
- * brings, is found however its header is made; one without descriptors costs no thread; and one
- * that is too large for D-Bus is left out. This is the bus, and sd-bus.
+ * brings, is found however its header is made; one without descriptors costs no thread; one that is
+ * too large for D-Bus is left out; and a descriptor is got with its message alone, while that is
+ * handled. This is the bus, and sd-bus.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -29,6 +30,7 @@ static struct intake *intake;
 static int theirs; /* where the bus writes */
 static int in;	   /* where sd-bus reads */
 static unsigned int dropped;
+static unsigned int closed;
 static uint32_t dropped_uid;
 static client_known_t *known;
 static void *known_userdata;
@@ -101,7 +103,7 @@ void offload_close(struct offload *o, int fd, uint32_t uid)
 {
 	(void)o, (void)uid;
 	if (fd >= 0)
-		close(fd);
+		closed += close(fd) == 0;
 }
 
 bool offload_is_choked(struct offload *o, uint32_t uid)
@@ -142,6 +144,8 @@ static void put_field(struct made *m, uint8_t code, char type, const char *text,
 /*
  * A call; its path has @path characters, and the sender comes after it. The signature is the last.
  */
+static uint32_t serial = 1; /* of the next call */
+
 static struct made make_call(size_t path, unsigned int n_fds, const char *signature, bool unknown)
 {
 	struct made m = { calloc(1, path + 1024), 16 };
@@ -153,6 +157,7 @@ static struct made make_call(size_t path, unsigned int n_fds, const char *signat
 	text[0] = '/';
 	text[path] = 0;
 	memcpy(m.data, (unsigned char[]){ 'l', SD_BUS_MESSAGE_METHOD_CALL, 0, 1 }, 4);
+	memcpy(m.data + 8, &serial, sizeof(serial));
 	put_field(&m, 1, 'o', text, 0);
 	if (unknown)
 		put_field(&m, 200, 'y', NULL, 1);
@@ -201,15 +206,14 @@ static void send_call(const struct made *m, unsigned int n_fds)
 	turn();
 }
 
-/* It got to sd-bus whole. Returns how many tokens, or what stands for them, came with it. */
-static unsigned int receive(struct made *m)
+/* It got to sd-bus whole. How many tokens, or what stands for them, came with it. */
+static unsigned int take(struct made *m, int *fds)
 {
 	unsigned char *data = malloc(m->size);
 	union {
 		char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
 		struct cmsghdr header;
 	} control;
-	int fds[DESCRIPTORS_MAX];
 	unsigned int n_fds = 0;
 
 	assert(data);
@@ -227,17 +231,38 @@ static unsigned int receive(struct made *m)
 		turn();
 	}
 	assert(!memcmp(data, m->data, m->size) && recv(in, data, 1, MSG_DONTWAIT) < 0);
+	free(data);
+	free(m->data);
+	turn();
+	return n_fds;
+}
+
+/* -1: it cannot be claimed. */
+static int claim(int token, const char *sender, uint32_t of)
+{
+	enum intake_refusal why;
+	int fd = intake_claim(intake, token, sender, of, &why);
+
+	assert(fd >= 0 || (fd == -EBUSY && why == INTAKE_FAILED));
+	return fd < 0 ? -1 : fd;
+}
+
+/* All that came with it is claimed. */
+static unsigned int receive(struct made *m)
+{
+	int fds[DESCRIPTORS_MAX];
+	unsigned int n_fds = take(m, fds);
+
 	for (unsigned int i = 0; i < n_fds; i++) {
-		enum intake_refusal why;
-		int fd = intake_claim(intake, fds[i], &why);
+		int fd = claim(fds[i], SENDER, serial);
 
 		assert(fd >= 0);
 		close(fd);
 		close(fds[i]);
 	}
-	free(data);
-	free(m->data);
-	turn();
+	closed = 0;
+	intake_settled(intake);
+	assert(!closed);
 	return n_fds;
 }
 
@@ -362,6 +387,44 @@ static void test_too_large(unsigned int n_fds)
 	receive(&next);
 }
 
+static struct made send_known(uint32_t number)
+{
+	struct made m;
+
+	serial = number;
+	m = make_call(10, 2, "hh", false);
+	send_call(&m, 2);
+	tell_known();
+	return m;
+}
+
+/* Two messages have the same tokens; each gets its own descriptors, once, and nobody else does. */
+static void test_claims(void)
+{
+	struct made m = send_known(7), next = send_known(8);
+	int fds[DESCRIPTORS_MAX], got, other;
+
+	m.data = realloc(m.data, m.size + next.size);
+	assert(m.data);
+	put(&m, next.data, next.size);
+	free(next.data);
+	assert(take(&m, fds) == 4);
+	assert(claim(fds[0], ":1.43", 7) == -1 && claim(fds[0], SENDER, 9) == -1);
+	assert(claim(theirs, SENDER, 7) == -1);
+	got = claim(fds[1], SENDER, 7);
+	other = claim(fds[3], SENDER, 8);
+	assert(got >= 0 && other >= 0 && got != other);
+	assert(claim(fds[1], SENDER, 7) == -1 && claim(fds[3], SENDER, 7) == -1);
+	closed = 0;
+	intake_settled(intake);
+	assert(closed == 2);
+	assert(claim(fds[0], SENDER, 7) == -1 && claim(fds[2], SENDER, 8) == -1);
+	for (unsigned int i = 0; i < 4; i++)
+		close(fds[i]);
+	close(got);
+	close(other);
+}
+
 int main(void)
 {
 	int ends[2];
@@ -384,6 +447,7 @@ int main(void)
 	}
 	test_next_brings();
 	test_long_signature();
+	test_claims();
 	intake_free(intake);
 	event_base_free(base);
 	close(in);
