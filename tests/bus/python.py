@@ -297,6 +297,35 @@ async def test_bad_input(address):
     path.unlink()
 
 
+async def test_rails(address):
+    """One file in several sessions and one list of tickets; or nothing."""
+    fd, other = memfd(MIB), memfd(2 * MIB)
+    async with rdmareg.Registry(address) as registry:
+        rails = await registry.register_rails(fd, ["left", "right"], access="rw")
+        tickets = await rdmareg.export_rails(rails, uses=1)
+        assert re.fullmatch(r"(rdmareg://[\d.]+:\d+/\d+\?[0-9a-f]{32} ?){2}", tickets) and [r.info.session for r in rails] == ["left", "right"]
+        assert " " not in await rdmareg.export_rails(rails[1:])
+        await rails[0].release()
+        assert f"/{rails[1].id}?" in await rdmareg.export_rails(rails)  # what is gone is left out
+        alone = await registry.register(other)
+        await fails(rdmareg.InvalidOption, "not of the same", rdmareg.export_rails([rails[1], alone]))
+        await alone.release()
+        await rails[1].release()
+        await fails(rdmareg.NoSuchRegion, str(rails[1].id), rdmareg.export_rails(rails))
+        for kind, mentions, call in [
+                (rdmareg.InvalidOption, "1 to 4", lambda: registry.register_rails(fd, [])),
+                (rdmareg.InvalidOption, "each once", lambda: registry.register_rails(fd, ["left", "left"])),
+                (rdmareg.InvalidOption, "1 to 4", lambda: registry.register_rails(fd, "left")),
+                (rdmareg.InvalidOption, "session", lambda: registry.register_rails(fd, ["left", "a/b"])),
+                (rdmareg.InvalidRange, "", lambda: registry.register_rails(fd, ["left", "right"], offset=1)),
+                (rdmareg.InvalidOption, "1 to 4", lambda: rdmareg.export_rails([])),
+                (rdmareg.InvalidOption, "each once", lambda: rdmareg.export_rails([rails[0], rails[0]]))]:
+            await fails(kind, mentions, call())
+        assert [r async for r in registry.regions()] == []
+    os.close(fd)
+    os.close(other)
+
+
 async def test_slow_reader(address):
     """Who does not read loses events, is told, and nobody else does."""
     async with rdmareg.Registry(address) as registry:
@@ -527,7 +556,7 @@ def test_documented():
 async def run_all():
     address = os.environ["RDMAREG_BUS_ADDRESS"]
     folder = WORLD / f"python-{os.getuid()}"
-    for test in (test_life, test_sources, test_bad_input, test_slow_reader, test_example, test_many, test_cancelled, test_left, test_descriptors,
+    for test in (test_life, test_sources, test_bad_input, test_rails, test_slow_reader, test_example, test_many, test_cancelled, test_left, test_descriptors,
                  test_sessions):
         print(f"{test.__name__} as {os.getuid()}", flush=True)
         await test(address)

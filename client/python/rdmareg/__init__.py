@@ -19,8 +19,8 @@ from ._errors import (AccessDenied, Busy, Disconnected, Error, Failed, InvalidFi
                       PeerError, SessionExists, Timeout)
 from ._events import (DaemonBack, DaemonLost, Event, EventStream, EventsLost, HistoryAdded, PeerEvent, RegionAdded, RegionChanged,
                       RegionRemoved, RevocationRequested, RevocationSettled, SessionAdded, SessionRemoved)
-from ._peer import Peer, PeerInfo, PinnedBuffer
-from ._region import Region, RegionInfo, Revocation
+from ._peer import Peer, PeerInfo, PinnedBuffer, Rails
+from ._region import Region, RegionInfo, Revocation, export_rails
 from ._registry import Registry
 from ._session import Released, Session, SessionInfo
 
@@ -28,6 +28,7 @@ __all__ = [
     "AccessDenied", "Busy", "DaemonBack", "DaemonLost", "Disconnected", "Error", "Event", "EventStream", "EventsLost", "Failed",
     "HistoryAdded", "InvalidFile", "InvalidOption", "InvalidRange", "KeeperLost", "LimitExceeded", "NameTaken", "NoAdapter", "NoSuchJob",
     "NoSuchRegion", "NoSuchRevocation", "NoSuchSession", "NotAnswered", "NotRunning", "NotSupported", "Peer", "PeerError", "PeerEvent",
-    "PeerInfo", "PinnedBuffer", "Region", "RegionAdded", "RegionChanged", "RegionInfo", "RegionRemoved", "Registry", "Released", "Revocation",
+    "PeerInfo", "PinnedBuffer", "Rails", "Region", "RegionAdded", "RegionChanged", "RegionInfo", "RegionRemoved", "Registry", "Released", "Revocation",
     "RevocationRequested", "RevocationSettled", "Session", "SessionAdded", "SessionExists", "SessionInfo", "SessionRemoved", "Timeout",
+    "export_rails",
 ]

@@ -104,7 +104,7 @@ class EventsLost(Event):
 
 @dataclass(frozen=True)
 class PeerEvent(Event):
-    """An event of a Peer, with the members of struct rdmareg_peer_event. `kind` is its type, e.g. "asked" or "length-changed"."""
+    """An event of a Peer or of Rails, with the members of struct rdmareg_peer_event. `kind` is its type, e.g. "asked" or "length-changed"."""
     kind: str
     error: int
     revocation: int
@@ -116,6 +116,7 @@ class PeerEvent(Event):
     path_state: str
     offset: int
     length: int
+    rail: int = 0
 
 
 T = TypeVar("T", bound=Event)

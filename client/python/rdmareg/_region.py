@@ -8,15 +8,16 @@ import inspect
 import re
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Mapping, Optional, Sequence, Union
 
-from ._errors import NoSuchRegion, NoSuchRevocation
+from ._errors import Error, InvalidOption, KeeperLost, NoAdapter, NoSuchRegion, NoSuchRevocation
 from ._events import Event, EventStream, RegionRemoved, RevocationRequested
 
 if TYPE_CHECKING:
     from ._registry import Registry
 
 INTERFACE = "org.rdmareg.Registry1.Region"
+RAILS_MAX = 4  # as in rdmareg-rails.h
 OnRevocation = Callable[[RevocationRequested], Union[None, Awaitable[None]]]
 
 
@@ -220,3 +221,26 @@ class Region:
         finally:  # who has left the block acknowledges nothing more, whatever became of the region
             for task in self._tasks:
                 task.cancel()
+
+
+async def export_rails(regions: Sequence[Region], *, access: Optional[str] = None, expires_usec: Optional[int] = None,
+                       uses: Optional[int] = None) -> str:
+    """One list of tickets for regions of one range of a file on several devices, in this order: for Rails.connect().
+
+    A region that nobody can reach now is left out: its device has no address, or it has ended. Where all are, the last reason is raised.
+    """
+    asked = "exporting regions as one list"
+    tickets: list[str] = []
+    missing: Optional[Error] = None
+    if not 1 <= len(regions) <= RAILS_MAX or len({region.id for region in regions}) < len(regions):
+        raise InvalidOption(asked, f"it takes 1 to {RAILS_MAX} regions, each once")
+    if len({(region.info.path, region.info.offset, region.info.length) for region in regions}) > 1:
+        raise InvalidOption(asked, "they are not of the same file, offset and length")
+    for region in regions:
+        try:
+            tickets.append(await region.export(access=access, expires_usec=expires_usec, uses=uses))
+        except (NoAdapter, NoSuchRegion, KeeperLost) as error:
+            missing = error
+    if missing and not tickets:
+        raise missing
+    return " ".join(tickets)

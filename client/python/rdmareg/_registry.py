@@ -10,7 +10,7 @@ import asyncio
 import os
 import select
 from types import TracebackType
-from typing import Any, AsyncIterator, Mapping, Optional
+from typing import Any, AsyncIterator, Mapping, Optional, Sequence
 from weakref import WeakSet
 
 from dbus_fast import Message, MessageFlag, MessageType, Variant
@@ -22,7 +22,7 @@ from ._errors import Disconnected, Error, InvalidOption, NoSuchSession, NotAnswe
 from ._events import Event, EventStream
 from ._files import Source, opened
 from ._region import INTERFACE as REGION
-from ._region import Region
+from ._region import RAILS_MAX, Region
 from ._session import INTERFACE as SESSION
 from ._session import Session, limits
 
@@ -257,6 +257,27 @@ class Registry:
                 {"policy": policy, "grace_usec": grace_usec, "detached": detached, "session": session, "warm": warm, "warm_mode": warm_mode,
                  "arbitration": arbitration, "name": name, "uid": uid, "standing": standing or None}, asked=asked)
         return Region(self, number, properties)
+
+    async def register_rails(self, source: Source, sessions: Sequence[str], **options: Any) -> list[Region]:
+        """Make a range of a file reachable over several RDMA devices: a region in each of `sessions`, each of which was created with one.
+
+        All or none. `options`: as of register(). For export_rails().
+        """
+        asked = "registering a file for several devices"
+        if not 1 <= len(sessions) <= RAILS_MAX or len(set(sessions)) < len(sessions) or isinstance(sessions, str):
+            raise InvalidOption(asked, f"it takes 1 to {RAILS_MAX} sessions, each once")
+        made: list[Region] = []
+        try:
+            for session in sessions:
+                made.append(await self.register(source, session=session, **options))
+        except BaseException:
+            for region in made:
+                try:
+                    await region.release()
+                except Error:  # it is gone, or ends with this connection
+                    pass
+            raise
+        return made
 
     async def region(self, number: int) -> Region:
         """A region that exists, by its number."""

@@ -144,6 +144,47 @@ async def test_failure():
     assert [event async for event in events] == []
 
 
+async def test_rails():
+    """Both are used; one that breaks ends nothing, and comes back; its events say which it is."""
+    second = TICKET.replace("10.99.0.1", "10.99.1.1").replace("/7?", "/8?")
+    play("length=4 valid=4 breaks=2 at=6")
+    async with await rdmareg.Rails.connect(f"{TICKET} {second}", access="rw", buffer_bytes=MIB) as rails:
+        events = rails.events()
+        assert await rails.connected() == 2 and (await rails.info(1)).region == 8 and (await rails.info()).region == 7
+        sent, got = numpy.arange(3 * MIB // 8, dtype="f8"), bytearray(3 * MIB)
+        assert await rails.write_from(sent) == 3 * MIB
+        broke = await soon(events.__anext__())
+        assert (broke.kind, broke.rail, broke.error) == ("disconnected", 1, -errno.ETIMEDOUT)
+        play("length=4 valid=4")
+        assert await rails.read_into(got) == 3 * MIB and bytes(got) == sent.tobytes()
+        back = await soon(events.__anext__())
+        assert (back.kind, back.rail) == ("reconnected", 1) and await rails.connected() == 2
+        await rails.flush()
+        await fails(errno.EOPNOTSUPP, "volatile", rails.persist())
+        for kind, mentions, call in [
+                (errno.ENOENT, "there are 2", lambda: rails.info(2)),
+                (errno.EINVAL, "between", lambda: rails.info(-1)),
+                (errno.EINVAL, "no rail", lambda: rails.info(1 << 31)),
+                (errno.EINVAL, "multiples", lambda: rails.write_from(b"1", 1)),
+                (errno.ERANGE, "", lambda: rails.read_into(bytearray(1), 4 * MIB))]:
+            await fails(kind, mentions, call())
+    assert [event async for event in events] == []
+    play("length=4 valid=4 absent=1")
+    async with await rdmareg.Rails.connect(f"{TICKET} {second}", first_only=True) as rails:
+        assert await rails.connected() == 1 and (await rails.info(1)).region == 8
+        await fails(errno.ENOTCONN, "nothing listens", rails.info(0))
+    async with await rdmareg.Peer.connect(f"{TICKET} {second}") as peer:
+        assert (await peer.info()).region == 8
+    for kind, mentions, call in [
+            (errno.ECONNREFUSED, "nothing listens", lambda: rdmareg.Rails.connect(TICKET)),
+            (errno.EINVAL, "ticket 2", lambda: rdmareg.Rails.connect(f"{TICKET} {TICKET}")),
+            (errno.EINVAL, "stripe_bytes", lambda: rdmareg.Rails.connect(TICKET, stripe_bytes=1)),
+            (errno.EINVAL, "", lambda: rdmareg.Rails.connect(TICKET, stripe_bytes=-1)),
+            (errno.EINVAL, "zero byte", lambda: rdmareg.Rails.connect("\0"))]:
+        error = await fails(kind, mentions, call())
+        assert "ca82095c" not in str(error)
+
+
 async def test_example():
     """examples/numpy-checkpoint.py; each process has a keeper of its own to play with."""
     play("length=4 valid=4")
@@ -158,7 +199,7 @@ async def test_example():
 
 
 async def main():
-    for test in (test_transfers, test_bad_input, test_failure, test_example):
+    for test in (test_transfers, test_bad_input, test_failure, test_rails, test_example):
         print(test.__name__, flush=True)
         await test()
 
