@@ -52,14 +52,15 @@ static int apart(int (*work)(const struct files *f), const struct files *f, unsi
 
 /* ---- the beginning of a job on a node */
 
-static int create_session(uint32_t uid, const char *session, uint64_t memory_bytes)
+static int create_session(uint32_t uid, const char *session, const struct settings *s)
 {
 	struct rdmareg_open_options options = {
 		.size = sizeof(options),
 		.work_timeout_usec = CREATE_LIMIT_SEC * USEC_PER_SEC,
 	};
 	struct rdmareg_session_limits limits = { .size = sizeof(limits),
-						 .memory_bytes = memory_bytes };
+						 .memory_bytes = s->memory_bytes,
+						 .device = s->device };
 	uint64_t end = exchange_clock() + CREATE_LIMIT_SEC * USEC_PER_SEC;
 	unsigned int pause = EXCHANGE_REST_MSEC;
 	struct rdmareg *bus;
@@ -95,7 +96,7 @@ void root_begin_job(spank_t sp, int argc, char **argv)
 	}
 	job_settings(&settings, argc, argv);
 	job_session(session, job);
-	r = create_session(uid, session, settings.memory_bytes);
+	r = create_session(uid, session, &settings);
 	/* a step has set its memory limit already: slurmd was restarted */
 	if (r < 0 && !(r == -EEXIST && settings.memory_percent))
 		slurm_error("rdmareg: job %u: creating session %s: %s", job, session,

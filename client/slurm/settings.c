@@ -53,14 +53,24 @@ static int read_memory(struct settings *s, const char *text)
 	return 0;
 }
 
+/* As the kernel names them, and as struct rdmareg_session_info has room for. */
+static int read_device(struct settings *s, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (!n || n > 63 ||
+	    strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-") != n)
+		return -EINVAL;
+	s->device = text;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*read)(struct settings *s, const char *text);
 } arguments[] = {
-	{ "directory", read_directory },
-	{ "wait", read_wait },
-	{ "grace", read_grace },
-	{ "memory", read_memory },
+	{ "directory", read_directory }, { "wait", read_wait },	    { "grace", read_grace },
+	{ "memory", read_memory },	 { "device", read_device },
 };
 
 void settings_init(struct settings *ret)

@@ -8,8 +8,9 @@
 
 #include <stdint.h>
 
-#define SETTINGS_VALID \
-	"directory=DIRECTORY, wait=TIME, grace=TIME, memory=SIZE or memory=1% to 1000% of the job's"
+#define SETTINGS_VALID                                                                                 \
+	"directory=DIRECTORY, wait=TIME, grace=TIME, memory=SIZE or memory=1% to 1000% of the job's, " \
+	"device=DEVICE"
 
 struct settings {
 	const char *directory; /* absolute, or "~/" and a path; points into an argument */
@@ -18,6 +19,7 @@ struct settings {
 	/* of a job's keepers on a node; both 0: rdmaregd's own limit */
 	uint64_t memory_bytes;
 	uint64_t memory_percent; /* of the job's memory there */
+	const char *device; /* RDMA device of a job's keepers; points into an argument; NULL: any */
 };
 
 /* settings_init: the defaults. */

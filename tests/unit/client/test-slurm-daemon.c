@@ -91,6 +91,12 @@ static void test_prolog(void)
 	assert(strstr(hook("job_prolog", 10, "memory=0%"), "'memory=0%' in plugstack.conf"));
 	assert(strstr(hook("job_prolog", 10, "memory=1001%"), "'memory=1001%' in plugstack.conf"));
 	assert(strstr(hook("job_prolog", 10, "memory=%"), "'memory=%' in plugstack.conf"));
+	/* the device that the site chose, which stays when slurmd was restarted with another */
+	assert(!strstr(hook("job_prolog", 13, "device=mlx5_1"), "rdmareg: "));
+	assert(!strcmp(session("slurm.13").device, "mlx5_1"));
+	assert(strstr(hook("job_prolog", 13, "device=mlx5_0"),
+		      "job 13: creating session slurm.13: "));
+	assert(!strcmp(session("slurm.13").device, "mlx5_1") && !*session("slurm.8").device);
 	unsetenv("SPANK_RDMAREG");
 }
 

@@ -42,6 +42,11 @@ static const char *const bad[] = {
 	"memory=1.5G",
 	"memory=much",
 	"memory=16777216T",
+	"device",
+	"device=",
+	"device=mlx5/0",
+	"device=mlx5 0",
+	"device=0123456789012345678901234567890123456789012345678901234567890123",
 	"required",
 	"session=x",
 };
@@ -50,7 +55,8 @@ static int same(const struct settings *a, const struct settings *b)
 {
 	return !strcmp(a->directory, b->directory) && a->wait_usec == b->wait_usec &&
 	       a->release_grace_usec == b->release_grace_usec &&
-	       a->memory_bytes == b->memory_bytes && a->memory_percent == b->memory_percent;
+	       a->memory_bytes == b->memory_bytes && a->memory_percent == b->memory_percent &&
+	       a->device == b->device;
 }
 
 static void take(struct settings *s, const char *argument)
@@ -82,6 +88,9 @@ static void test_good(void)
 	assert(!s.memory_bytes && s.memory_percent == 1000);
 	take(&s, "memory=1G");
 	assert(s.memory_bytes == 1 << 30 && !s.memory_percent);
+	assert(!s.device);
+	take(&s, "device=mlx5_1");
+	assert(!strcmp(s.device, "mlx5_1"));
 }
 
 static void test_bad(void)
@@ -94,6 +103,7 @@ static void test_bad(void)
 	take(&s, "wait=7s");
 	take(&s, "grace=8s");
 	take(&s, "memory=9%");
+	take(&s, "device=rxe0");
 	before = s;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (settings_take(&s, bad[i]) >= 0 || !same(&s, &before)) {
