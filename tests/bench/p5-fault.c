@@ -38,8 +38,11 @@
 #define LONG 120u   /* likewise, of a peer that is known for long: a twentieth is more than four */
 #define COUNTED 24u /* likewise: a multiple of all periods below */
 #define REPETITIONS 3u
-/* After a sync at least: the engine waits for 50 ms of quiet, and brings back what it does. */
-#define PAUSE_USEC 15e4
+/*
+ * After a sync at least: the engine waits for 50 ms of quiet, and brings back what it does; and what
+ * comes within 200 ms is one round to it.
+ */
+#define PAUSE_USEC 25e4
 
 enum kind { ADAPTIVE, KNOWN, OFF, READ, WRITE, PLAIN, PINNED, N_KINDS };
 
