@@ -201,7 +201,7 @@ int socket(int family, int type, int protocol)
 int bind(int fd, const struct sockaddr *address, socklen_t size)
 {
 	const struct sockaddr_un *to = (const struct sockaddr_un *)(const void *)address;
-	struct listener *l;
+	struct listener *l, *other;
 	int file;
 
 	if (os_kind(fd) != OS_STREAM)
@@ -213,6 +213,9 @@ int bind(int fd, const struct sockaddr *address, socklen_t size)
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		abort();
+	LIST_FOREACH(other, &listeners, listeners) /* its file was unlinked: nobody finds it */
+		if (!strcmp(other->path, to->sun_path))
+			other->path[0] = 0;
 	memcpy(l->path, to->sun_path, sizeof(l->path));
 	l->numbers = 1;
 	STAILQ_INIT(&l->pending);
