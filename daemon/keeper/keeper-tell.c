@@ -322,7 +322,9 @@ void tell_gone(struct kregion *r)
 
 void tell_registered(struct kregion *r)
 {
-	if (!r->registration.connection)
+	/* whose daemon went away is taken down: kregion_drop_orphan() */
+	if (!r->registration.connection ||
+	    !session_is_waiting(r->keeper->session, &r->registration))
 		return;
 	tell_region(r, &r->registration);
 	r->announced = true;

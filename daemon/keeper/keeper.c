@@ -108,6 +108,7 @@ static void on_session_changed(void *userdata, bool connected)
 		next = keeper_next(k, r);
 		kregion_drop_prefetches(r);
 		kregion_drop_demands(r);
+		kregion_drop_orphan(r);
 	}
 	keeper_look_for_idleness(k);
 }

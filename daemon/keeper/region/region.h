@@ -311,6 +311,8 @@ struct kregion {
  */
 int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m,
 		     int *fd);
+/* A daemon is gone: if it registered @r and was not told, nobody knows of it, and it is taken down. */
+void kregion_drop_orphan(struct kregion *r);
 
 /*
  * Begin to take it down; every operation added with kregion_add_release() is answered at the end.

@@ -222,6 +222,14 @@ static void done_register(struct job *job)
 	}
 }
 
+/* One that is not held yet is looked at when it is. */
+void kregion_drop_orphan(struct kregion *r)
+{
+	if (r->phase == KREGION_HELD && r->registration.connection &&
+	    !session_is_waiting(r->keeper->session, &r->registration))
+		kregion_close(r, CAUSE_RELEASE, 0);
+}
+
 static void remember_path(struct kregion *r, int fd)
 {
 	char path[KREGION_PATH_MAX];

@@ -108,6 +108,40 @@ static void test_orphaned_registration(void)
 	close(fd);
 }
 
+/* The same of one that is there, and is brought in before its daemon hears of it. */
+static void test_orphaned_warming(void)
+{
+	struct keeper_message m = { .type = KEEPER_REGISTER };
+	struct keeper_region what = region_of(MIB, LONG, POLICY_YIELD);
+	int fd, other_fd = make_file(MIB), r;
+	uint64_t id = make_region(&fd, LONG, POLICY_YIELD);
+
+	tell("chunks", id, "0");
+	join(id); /* the line before was obeyed */
+	m.region = ++rig_last;
+	m.info = what;
+	m.info.warm = 1;
+	client_send(&k, &m, other_fd);
+	do
+		r = client_export(&k, m.region, RW, 0, NULL);
+	while (r == -EBUSY);
+	must(r == 0);
+	must(client_connect(&k) && client_hello(&k, NULL) == 0);
+	tell("chunks", id, "all");
+	/* with the first, as many as it takes in all */
+	for (int i = 0; i < 3; i++) {
+		do
+			r = client_register(&k, ++rig_last, other_fd, &what, NULL);
+		while (r == -EDQUOT);
+		must(r == 0);
+	}
+	for (int i = 0; i < 3; i++)
+		must(client_release(&k, rig_last - (uint64_t)i) == 0);
+	must(client_release(&k, id) == 0);
+	close(fd);
+	close(other_fd);
+}
+
 static void test_nonsense(void)
 {
 	struct keeper_message m = { .type = 4711 };
@@ -215,7 +249,7 @@ int main(int argc, char *argv[])
 {
 	rig_init(argc, argv);
 	rig_run(rig_usual, "s.1", test_without_daemon, test_orphaned_registration,
-		test_orphaned_release, test_nonsense, test_poison);
+		test_orphaned_warming, test_orphaned_release, test_nonsense, test_poison);
 	test_ends();
 	rig_end();
 	return 0;
