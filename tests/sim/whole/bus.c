@@ -132,7 +132,7 @@ void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_en
 	static const enum why whys[_REGION_END_MAX] = {
 		[END_RELEASED] = WHY_RELEASED, [END_DISCONNECTED] = WHY_DISCONNECTED,
 		[END_EVICTED] = WHY_OTHER,     [END_OVER_LIMIT] = WHY_OTHER,
-		[END_GIVEN_UP] = WHY_OTHER,    [END_LOST] = WHY_LOST,
+		[END_GIVEN_UP] = WHY_GIVEN_UP, [END_LOST] = WHY_LOST,
 		[END_SESSION] = WHY_OTHER,     [END_EXPIRED] = WHY_DISCONNECTED,
 	};
 

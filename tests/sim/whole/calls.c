@@ -377,7 +377,8 @@ void call_fail(struct call *c, const struct failure *f)
 	bool timeout = !strcmp(f->name, RDMAREG_ERROR_TIMEOUT);
 
 	os_require(f->name && *f->text, "a failure without a word");
-	os_require(!world.calm || (!timeout && strcmp(f->name, RDMAREG_ERROR_FAILED) != 0),
+	os_require(!world.calm || (!timeout && strcmp(f->name, RDMAREG_ERROR_FAILED) != 0 &&
+				   strcmp(f->name, RDMAREG_ERROR_KEEPER_LOST) != 0),
 		   "%s fails, and nothing went wrong: %s", call_names[c->kind], f->text);
 	os_require(c->kind != CALL_RELEASE || !timeout || is_excused(c),
 		   "Release of region %" PRIu64 " is late, and its keeper was never stopped",

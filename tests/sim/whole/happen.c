@@ -93,8 +93,9 @@ void happen_removed(uint64_t region, enum why why, const char *text)
 	bool right = false;
 
 	os_require(k, "region %" PRIu64 " is gone, and never was there", region);
-	if (why == WHY_RELEASED)
-		right = k->release_wanted;
+	/* of a release that an earlier daemon asked for, the next one knows the outcome alone */
+	if (why == WHY_RELEASED || why == WHY_GIVEN_UP)
+		right = k->release_wanted && (why == WHY_RELEASED || counted[COUNT_DAEMONS] > 1);
 	else if (why == WHY_DISCONNECTED)
 		right = !k->detached && !is_up(k->owner);
 	else if (why == WHY_LOST)

@@ -167,7 +167,7 @@ void happen_release_all(void);
 void happen_later(const struct request *q, uint64_t usec);
 /* What the daemon tells. @owner: NULL: it is detached, "": it left; @c: NULL: it is gone */
 void happen_added(uint64_t region, uint32_t uid, const char *owner, pid_t keeper);
-enum why { WHY_RELEASED, WHY_DISCONNECTED, WHY_LOST, WHY_OTHER };
+enum why { WHY_RELEASED, WHY_GIVEN_UP, WHY_DISCONNECTED, WHY_LOST, WHY_OTHER };
 void happen_removed(uint64_t region, enum why why, const char *text);
 void happen_asked(struct connection *c, uint64_t region, uint64_t revocation);
 /* Somebody asked for its end. */
