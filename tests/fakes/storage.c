@@ -5,6 +5,7 @@
  * here.
  */
 #include "storage.h"
+#include "storage-calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SILENT_MAX 8
@@ -102,7 +102,7 @@ static void never_on_the_loop(const char *call)
 	abort();
 }
 
-static void ask(int fd, const char *call)
+static void storage_asked(int fd, const char *call)
 {
 	int saved = errno;
 	uint64_t inode;
@@ -119,32 +119,8 @@ static void ask(int fd, const char *call)
 
 int close(int fd)
 {
-	ask(fd, "close");
+	storage_asked(fd, "close");
 	return (int)syscall(SYS_close, fd);
-}
-
-int fsync(int fd)
-{
-	ask(fd, "fsync");
-	return (int)syscall(SYS_fsync, fd);
-}
-
-int fdatasync(int fd)
-{
-	ask(fd, "fdatasync");
-	return (int)syscall(SYS_fdatasync, fd);
-}
-
-int fstat(int fd, struct stat *ret)
-{
-	ask(fd, "fstat");
-	return (int)syscall(SYS_newfstatat, fd, "", ret, AT_EMPTY_PATH);
-}
-
-int fstatfs(int fd, struct statfs *ret)
-{
-	ask(fd, "fstatfs");
-	return (int)syscall(SYS_fstatfs, fd, ret);
 }
 
 static _Thread_local bool examined;
@@ -158,7 +134,7 @@ bool storage_fake_examined_here(void)
 int statx(int fd, const char *path, int flags, unsigned int mask, struct statx *ret)
 {
 	if (!(flags & AT_STATX_DONT_SYNC))
-		ask(fd, "statx");
+		storage_asked(fd, "statx");
 	if (syscall(SYS_statx, fd, path, flags, mask, ret) < 0)
 		return -1;
 	examined |= !(flags & AT_STATX_DONT_SYNC);
@@ -176,7 +152,7 @@ static int fiemap(int fd, struct fiemap *m)
 
 	if (syscall(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) < 0)
 		return -1;
-	ask(fd, "FIEMAP");
+	storage_asked(fd, "FIEMAP");
 	if (!(st.st_mode & S_ISUID))
 		return (int)syscall(SYS_ioctl, fd, FS_IOC_FIEMAP, m);
 	m->fm_mapped_extents = 1;
@@ -205,7 +181,7 @@ int ioctl(int fd, unsigned long request, ...)
 void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
 {
 	if (fd >= 0)
-		ask(fd, "mmap");
+		storage_asked(fd, "mmap");
 	return (void *)syscall(SYS_mmap, address, length, protection, flags, fd, offset);
 }
 

@@ -4,6 +4,7 @@
  * loop of daemon or keeper they are a violation.
  */
 #include "os.h"
+#include "tests/fakes/storage-calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,43 +15,18 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-static void touch(int fd, const char *call)
+static void storage_asked(int fd, const char *call)
 {
 	if (os_on && os_is_file(fd))
 		os_storage(call);
 }
 
-int fsync(int fd)
-{
-	touch(fd, "fsync");
-	return (int)syscall(SYS_fsync, fd);
-}
-
-int fdatasync(int fd)
-{
-	touch(fd, "fdatasync");
-	return (int)syscall(SYS_fdatasync, fd);
-}
-
-int fstat(int fd, struct stat *ret)
-{
-	touch(fd, "fstat");
-	return (int)syscall(SYS_newfstatat, fd, "", ret, AT_EMPTY_PATH);
-}
-
-int fstatfs(int fd, struct statfs *ret)
-{
-	touch(fd, "fstatfs");
-	return (int)syscall(SYS_fstatfs, fd, ret);
-}
-
 int statx(int fd, const char *path, int flags, unsigned int mask, struct statx *ret)
 {
 	if (!(flags & AT_STATX_DONT_SYNC))
-		touch(fd, "statx");
+		storage_asked(fd, "statx");
 	return (int)syscall(SYS_statx, fd, path, flags, mask, ret);
 }
 
@@ -63,7 +39,7 @@ int ioctl(int fd, unsigned long request, ...)
 	argument = va_arg(ap, void *);
 	va_end(ap);
 	if (request == FS_IOC_FIEMAP)
-		touch(fd, "FIEMAP");
+		storage_asked(fd, "FIEMAP");
 	return (int)syscall(SYS_ioctl, fd, request, argument);
 }
 
@@ -84,7 +60,7 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
 	if (os_on && !address && fd < 0 && protection == PROT_NONE && flags & MAP_NORESERVE)
 		return find_room(length);
 	if (fd >= 0)
-		touch(fd, "mmap");
+		storage_asked(fd, "mmap");
 	if (os_on && address && !(flags & MAP_FIXED))
 		flags |= MAP_FIXED_NOREPLACE;
 	return (void *)syscall(SYS_mmap, address, length, protection, flags, fd, offset);
