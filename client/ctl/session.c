@@ -110,9 +110,9 @@ static void on_event(const struct rdmareg_peer_event *e, void *userdata)
 	if (e->type == RDMAREG_PEER_EVENT_BYPASSED && !s->bypasses++)
 		tell_bypass(s);
 	if (e->type == RDMAREG_PEER_EVENT_DISCONNECTED && s->n_rails)
-		s->connected = --s->n_rails != 0;
+		s->n_rails--;
 	if (e->type == RDMAREG_PEER_EVENT_RECONNECTED)
-		s->connected = ++s->n_rails != 0;
+		s->n_rails++;
 	if (s->timeline)
 		print_event(e, s->several);
 }
@@ -144,7 +144,6 @@ static void count_rails(struct session *s, const char *tickets, bool first_only)
 	s->n_rails = (unsigned int)rdmareg_rails_get_info(s->rails, RDMAREG_ALL_RAILS, &info);
 	for (; first_only && *tickets; tickets++)
 		s->n_rails += *tickets == ' ';
-	s->connected = true;
 }
 
 static void catch_signals(void)
@@ -334,7 +333,7 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed,
 			json_object_new_string(rdmareg_path_state_name(info.path_state)));
 		json_object_object_add(o, "bypasses", json_object_new_uint64(s->bypasses));
 		json_object_object_add(o, "persisted", json_object_new_boolean(s->persisted));
-		json_object_object_add(o, "connected", json_object_new_boolean(s->connected));
+		json_object_object_add(o, "connected", json_object_new_boolean(s->n_rails > 0));
 		json_object_object_add(o, "elapsed_usec", json_object_new_uint64(elapsed));
 		ctl_print_json(o);
 		return;
@@ -347,7 +346,7 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed,
 		verb, format_size(a, s->bytes), format_time(b, elapsed),
 		format_size(c, elapsed ? (uint64_t)((double)s->bytes * 1e6 / (double)elapsed)
 				       : s->bytes),
-		s->operations, s->revocations, s->connected ? "kept" : "lost",
+		s->operations, s->revocations, s->n_rails ? "kept" : "lost",
 		rdmareg_durability_name(info.durability), persisted(s, &info),
 		has_left(&info) ? ", file " : "",
 		has_left(&info) ? rdmareg_path_state_name(info.path_state) : "");

@@ -49,7 +49,6 @@ struct session {
 	uint64_t shown_usec;   /* progress was last drawn */
 	uint64_t operations, bytes, passes;
 	uint64_t revocations, acknowledged, settled, bypasses;
-	bool connected;
 	bool persisted; /* what was written survives a power cut */
 };
 

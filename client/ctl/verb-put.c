@@ -145,7 +145,7 @@ static int write_chunk(struct session *s, const struct options *o, const uint8_t
 		int64_t n;
 
 		/* No room is fine, no connection is not: the write says why. */
-		if (!fits && s->connected)
+		if (!fits && s->n_rails)
 			return EXIT_OK;
 		n = rdmareg_rails_write(s->rails, chunk + written, fits < left ? fits : left,
 					o->offset + at + written);
@@ -200,7 +200,7 @@ static int write_passes(struct session *s, const struct options *o, struct sourc
 	int r = EXIT_OK;
 
 	for (uint64_t i = 0; !r && i < o->repeat && !session_stopped(s); i++) {
-		while (o->clip && s->connected && !session_stopped(s) && !room(s, o->offset))
+		while (o->clip && s->n_rails && !session_stopped(s) && !room(s, o->offset))
 			session_wait(s);
 		if (session_stopped(s))
 			break;
