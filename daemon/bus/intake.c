@@ -6,8 +6,8 @@
  * Whether it brings descriptors is asked of the kernel, which says so to who looks without room for
  * them. One that brings none is received first and read then, however long its header is. Of one
  * that does, the header is looked at before, and sd-bus gets it only if the header is plain: what
- * sd-bus finds invalid, though the bus did not, it drops without closing its tokens, for which we
- * would wait for ever.
+ * sd-bus finds invalid, though the bus did not, it drops without closing its tokens, which would stay
+ * open for ever.
  */
 #include "bus/intake.h"
 
@@ -26,6 +26,7 @@
 #include "bus/bus-internal.h"
 #include "bus/intake-header.h"
 #include "bus/intake-sink.h"
+#include "bus/intake-tokens.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -46,7 +47,6 @@
 #define TABLE_EACH 3
 #define TABLE_MAX (TABLE_EACH * DESCRIPTORS_MAX)
 #define SPARE 16
-#define TOKENS_KEPT 16 /* dbus-daemon passes no more with one message, unless it is told to */
 
 struct packet {
 	struct header header;
@@ -63,22 +63,6 @@ struct packet {
 	unsigned char data[];
 };
 STAILQ_HEAD(packets, packet);
-
-/* A file that is like no other. */
-struct stand_in {
-	int fd;
-	ino_t inode;
-};
-
-/* What a message brought that sd-bus has, or is about to have, with tokens. */
-struct brought {
-	char sender[BUS_NAME_MAX];
-	uint32_t serial;
-	uint32_t uid;
-	unsigned int n_fds;
-	STAILQ_ENTRY(brought) of_intake;
-	int fds[]; /* -1: claimed, or not taken */
-};
 
 /* One that was refused, while too many of its user wait to be closed. */
 struct parked {
@@ -99,12 +83,9 @@ struct stranger {
 struct intake {
 	struct bus *bus;
 	int socket;
-	int out;				      /* to sd-bus */
-	struct stand_in nothing[_INTAKE_REFUSAL_MAX]; /* for what was not taken */
-	struct stand_in tokens[DESCRIPTORS_MAX];      /* for the first of a message, and so on */
-	unsigned int n_tokens; /* TOKENS_KEPT, or as many as are with sd-bus */
-	uint32_t unknown;      /* descriptors of strangers that are here */
-	uint32_t n_brought;    /* those of all in the list */
+	int out; /* to sd-bus */
+	struct tokens *tokens;
+	uint32_t unknown; /* descriptors of strangers that are here */
 	uint32_t brought_max;
 	bool messages; /* authentication is over */
 	bool wanted;   /* the bus wants to read */
@@ -113,7 +94,6 @@ struct intake {
 	struct event *writable;
 	struct packet *reading; /* not whole yet */
 	struct packets going;
-	STAILQ_HEAD(, brought) brought;
 	LIST_HEAD(, stranger) strangers;
 	STAILQ_HEAD(, parked) parking;
 	uint32_t n_parked;
@@ -197,7 +177,7 @@ static bool table_has(struct intake *i, unsigned int n)
 	/* since Linux 6.2 this says how many are open; before that, 0: then as many are tried */
 	if (stat("/proc/self/fd", &st) == 0 && st.st_size > 0 && getrlimit(RLIMIT_NOFILE, &l) == 0)
 		return (uint64_t)st.st_size + n + SPARE <= l.rlim_cur;
-	while (got < n + SPARE && (fds[got] = fcntl(i->nothing[0].fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+	while (got < n + SPARE && (fds[got] = fcntl(i->out, F_DUPFD_CLOEXEC, 0)) >= 0)
 		got++;
 	for (unsigned int k = 0; k < got; k++)
 		close(fds[k]);
@@ -260,138 +240,28 @@ static void free_packets(struct intake *i, struct packets *packets)
 	}
 }
 
-/* --- tokens */
-
-static int make_stand_in(struct stand_in *ret)
-{
-	struct stat st;
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -errno;
-	close(ends[1]);
-	if (fstat(ends[0], &st) < 0) {
-		close(ends[0]);
-		return -EBADF;
-	}
-	*ret = (struct stand_in){ ends[0], st.st_ino };
-	return 0;
-}
-
-/* As many as a message needs. */
-static int get_tokens(struct intake *i, unsigned int n)
-{
-	int r = 0;
-
-	while (i->n_tokens < n && (r = make_stand_in(&i->tokens[i->n_tokens])) == 0)
-		i->n_tokens++;
-	return r;
-}
-
-static void brought_free(struct intake *i, struct brought *x)
-{
-	for (unsigned int k = 0; k < x->n_fds; k++)
-		offload_close(i->bus->offload, x->fds[k], x->uid);
-	i->n_brought -= x->n_fds;
-	free(x);
-}
-
-static void forget_brought(struct intake *i)
-{
-	struct brought *x;
-
-	while ((x = STAILQ_FIRST(&i->brought))) {
-		STAILQ_REMOVE_HEAD(&i->brought, of_intake);
-		brought_free(i, x);
-	}
-}
-
-void intake_settled(struct intake *i)
-{
-	if (!STAILQ_EMPTY(&i->going)) /* sd-bus has not got all of it */
-		return;
-	forget_brought(i);
-	while (i->n_tokens > TOKENS_KEPT)
-		closep(&i->tokens[--i->n_tokens].fd);
-}
-
-/* Takes over the descriptors of @p. */
-static int keep_brought(struct intake *i, const struct packet *p)
-{
-	struct brought *x = calloc(1, sizeof(*x) + p->n_fds * sizeof(*x->fds));
-	int r = x ? get_tokens(i, p->n_fds) : -ENOMEM;
-
-	if (r < 0) {
-		log_error("no tokens can be made for descriptors of uid %u: %s", p->uid,
-			  strerror(-r));
-		free(x);
-		return r;
-	}
-	strcpy(x->sender, p->header.sender);
-	x->serial = p->header.serial;
-	x->uid = p->uid;
-	x->n_fds = p->n_fds;
-	memcpy(x->fds, p->fds, p->n_fds * sizeof(*x->fds));
-	STAILQ_INSERT_TAIL(&i->brought, x, of_intake);
-	i->n_brought += x->n_fds;
-	return 0;
-}
-
-/* Which one of them a descriptor of sd-bus is; @n: none. */
-static unsigned int find_stand_in(const struct stand_in *s, unsigned int n, ino_t inode)
-{
-	unsigned int k = 0;
-
-	while (k < n && s[k].inode != inode)
-		k++;
-	return k;
-}
-
-int intake_claim(struct intake *i, int token, const char *sender, uint64_t serial,
-		 enum intake_refusal *ret_why)
-{
-	struct brought *x;
-	struct stat st;
-	unsigned int k;
-
-	*ret_why = INTAKE_FAILED;
-	if (fstat(token, &st) < 0)
-		return -errno;
-	k = find_stand_in(i->tokens, i->n_tokens, st.st_ino);
-	STAILQ_FOREACH(x, &i->brought, of_intake)
-		if (x->serial == serial && k < x->n_fds && x->fds[k] >= 0 &&
-		    !strcmp(x->sender, sender))
-			return steal_fd(&x->fds[k]);
-	k = find_stand_in(i->nothing, _INTAKE_REFUSAL_MAX, st.st_ino);
-	if (k < _INTAKE_REFUSAL_MAX)
-		*ret_why = (enum intake_refusal)k;
-	return -EBUSY;
-}
-
 /* --- to sd-bus */
 
 /* From now on its descriptors are tokens, or what stands for none. */
 static void exchange(struct intake *i, struct packet *p)
 {
-	unsigned int taken = 0;
-	bool kept;
-
 	if (p->exchanged)
 		return;
 	count_unknown(i, p, false);
-	for (unsigned int k = 0; k < p->n_fds; k++)
-		taken += p->fds[k] >= 0;
-	kept = taken && keep_brought(i, p) == 0;
-	for (unsigned int k = 0; k < p->n_fds; k++) {
-		int stand_in = p->fds[k] < 0 ? i->nothing[p->refusal].fd
-			       : kept	     ? i->tokens[k].fd
-					     : i->nothing[INTAKE_FAILED].fd;
-
-		if (!kept)
-			offload_close(i->bus->offload, p->fds[k], p->uid);
-		p->fds[k] = stand_in;
-	}
+	tokens_exchange(i->tokens, &p->header, p->uid, p->refusal, p->fds, p->n_fds);
 	p->exchanged = true;
+}
+
+int intake_claim(struct intake *i, int token, const char *sender, uint64_t serial,
+		 enum intake_refusal *ret_why)
+{
+	return tokens_claim(i->tokens, token, sender, serial, ret_why);
+}
+
+void intake_settled(struct intake *i)
+{
+	if (STAILQ_EMPTY(&i->going)) /* sd-bus has got all of it */
+		tokens_forget(i->tokens);
 }
 
 /* 1: all of it has left, 0: there is no room now. */
@@ -822,7 +692,8 @@ void intake_read(struct intake *i)
 	sink_look(i->sink);
 	if (i->held)
 		return;
-	for (int k = 0; k < READ_BUDGET && STAILQ_EMPTY(&i->going) && i->n_brought < i->brought_max;
+	for (int k = 0; k < READ_BUDGET && STAILQ_EMPTY(&i->going) &&
+			tokens_brought(i->tokens) < i->brought_max;
 	     k++) {
 		int r = i->messages ? read_message(i) : read_lines(i);
 
@@ -873,7 +744,7 @@ int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int 
 {
 	_cleanup_(intake_freep) struct intake *i = calloc(1, sizeof(*i));
 	_cleanup_(closep) int in = -1;
-	int ends[2];
+	int ends[2], r;
 
 	if (!i) {
 		close(socket);
@@ -884,15 +755,10 @@ int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int 
 	i->out = -1;
 	choose_bounds(i);
 	STAILQ_INIT(&i->going);
-	STAILQ_INIT(&i->brought);
 	STAILQ_INIT(&i->parking);
-	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
-		i->nothing[k].fd = -1;
-	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
-		if (make_stand_in(&i->nothing[k]) < 0)
-			return -errno;
-	if (get_tokens(i, TOKENS_KEPT) < 0)
-		return -EMFILE;
+	r = tokens_new(&i->tokens, b->offload);
+	if (r < 0)
+		return r;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -errno;
 	in = ends[0];
@@ -923,9 +789,7 @@ struct intake *intake_free(struct intake *i)
 	free_packets(i, &i->going);
 	if (i->reading)
 		packet_free(i, i->reading);
-	forget_brought(i);
-	while (i->n_tokens)
-		closep(&i->tokens[--i->n_tokens].fd);
+	tokens_free(i->tokens);
 	while ((p = STAILQ_FIRST(&i->parking))) {
 		STAILQ_REMOVE_HEAD(&i->parking, parking);
 		free(p); /* at the end, which is now, the kernel closes it */
@@ -938,8 +802,6 @@ struct intake *intake_free(struct intake *i)
 		event_free(i->readable);
 	if (i->writable)
 		event_free(i->writable);
-	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
-		closep(&i->nothing[k].fd);
 	closep(&i->out);
 	closep(&i->socket);
 	free(i);
