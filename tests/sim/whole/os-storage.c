@@ -45,8 +45,8 @@ int ioctl(int fd, unsigned long request, ...)
 
 /*
  * Where a keeper looks for room nobody else ever is, or what it finds would be another world's
- * every time. Nor has AddressSanitizer its shadow there, which ends above 0x100000000000 on x86-64:
- * who looked for room unmaps it.
+ * every time. Nor has a sanitizer its shadow there, which ends above 0x100000000000 on x86-64: who
+ * looked for room unmaps it.
  */
 static void *find_room(size_t length)
 {
