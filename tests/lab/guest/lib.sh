@@ -55,6 +55,29 @@ pmem_number() {
 }
 pmem_is_complete() { [ "$(printf '%s\n' /sys/bus/nd/devices/region[0-9]* | wc -l)" = 3 ]; }
 
+# rail_up - a second device on each node, rxea2 and rxeb2, which reach each other by IPv6; keepers that start from now on, or daemons that are
+# told to reload, listen on both. rail_down - as before; never fails.
+LAB_RAIL_A=fd00:97::1 LAB_RAIL_B=fd00:97::2
+rail_up() {
+	ip link add veth-a2 mtu 4200 type veth peer name veth-b2 mtu 4200 netns b &&
+		ip link set veth-a2 up &&
+		on_b ip link set veth-b2 up &&
+		ip -6 addr add $LAB_RAIL_A/64 dev veth-a2 nodad &&
+		on_b ip -6 addr add $LAB_RAIL_B/64 dev veth-b2 nodad &&
+		rdma link add rxea2 type rxe netdev veth-a2 &&
+		on_b rdma link add rxeb2 type rxe netdev veth-b2 &&
+		wait_for on_b ping -c 1 -W 1 $LAB_RAIL_A &&
+		mkdir -p "$RDMAREG_CONFDIR" &&
+		printf '[keepers]\nlisten_address = %s,%s\n' $LAB_ADDR_A $LAB_RAIL_A >"$RDMAREG_CONFDIR/rail.conf"
+}
+rail_down() {
+	rdma link delete rxea2
+	on_b rdma link delete rxeb2
+	ip link del veth-a2
+	rm -f "$RDMAREG_CONFDIR/rail.conf"
+	return 0
+} 2>/dev/null
+
 setup_pmem() {
 	local third
 	modprobe -a nd_e820 nd_pmem device_dax dax_pmem
@@ -116,6 +139,7 @@ lab_reset() {
 	product_down
 	ip link set veth-a up
 	on_b ip link set veth-b up # a scenario that was ended in its middle may have left it down
+	[ ! -e /sys/class/net/veth-a2 ] || rail_down
 	rm -f "$DAEMON_LOG" "$RDMAREG_CONFDIR"/*
 	for dir in ext4 xfs ext4dax xfsdax tmpfs; do
 		find "/mnt/$dir" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf {} +
