@@ -73,8 +73,18 @@ figure_P5() {
 }
 figure_P6() { program p6-truncate /mnt/xfs auto /mnt/xfsdax auto /mnt/ext4 pre-content; }
 figure_P9() { if [ -n "$QUICK" ]; then program p9-populate 4 4; else program p9-populate 64 16 && program p9-populate 64 64 1; fi; }
+# Each device has a session; the address of the second is listened on from then on.
+rails_rows() {
+	local status=0
+	rail_up && rdmaregctl reload >&2 && rdmaregctl session create left --device rxea >&2 && rdmaregctl session create right --device rxea2 >&2 &&
+		program p10-rails left right || status=1
+	rdmaregctl session release left --grace 0 >&2
+	rdmaregctl session release right --grace 0 >&2
+	rail_down
+	return $status
+}
 figure_P10() {
-	program p10-steady bandwidth "$LAB_ADDR_A" && program p10-steady write /mnt/xfs /mnt/xfsdax /mnt/ext4 /mnt/tmpfs || return
+	program p10-steady bandwidth "$LAB_ADDR_A" && program p10-steady write /mnt/xfs /mnt/xfsdax /mnt/ext4 /mnt/tmpfs && rails_rows || return
 	[ -n "$QUICK" ] || { perftest_rows; fio_rows; }
 }
 
