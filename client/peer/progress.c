@@ -82,6 +82,11 @@ static void take_connection_event(struct rdmareg_peer *p, enum rdma_cm_event_typ
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:
 		peer_end(p, ENODEV, "the RDMA device of this machine was removed");
 		break;
+	/*
+	 * The kernel has seen another hardware address behind the other side's address, or, for a
+	 * moment, none. Whether that is still reached the adapter finds out: it sends again.
+	 */
+	case RDMA_CM_EVENT_UNREACHABLE:
 	case RDMA_CM_EVENT_TIMEWAIT_EXIT:
 	case RDMA_CM_EVENT_ADDR_CHANGE:
 	case RDMA_CM_EVENT_ESTABLISHED:

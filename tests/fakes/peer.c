@@ -28,6 +28,8 @@
  *                   and not followed by a READ gets lost, which hardware is not known to do
  *   asks, at        that rail asks for blocks before its access number "at"; the other one asks
  *   both            with the same, when the first one was answered
+ *   moved, at       before that rail's access number "at" the kernel sees another hardware address behind
+ *                   its IP address, which harms nothing
  *   to              in MiB, less one: the file is that long when they have settled
  *
  * What always holds: what is posted is done at once, and nothing is looked at again after it
@@ -614,6 +616,8 @@ static bool access_memory(struct connection *c, const struct ibv_send_wr *wr)
 		break_connection(c, wr->wr_id);
 		return false;
 	}
+	if (is_rail("moved", c) && number == setting("at"))
+		push(c->id, RDMA_CM_EVENT_UNREACHABLE, -ETIMEDOUT);
 	if (is_rail("breaks", c) && number >= setting("at")) {
 		lose(c, wr->wr_id);
 		return false;

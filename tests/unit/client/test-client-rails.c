@@ -98,6 +98,15 @@ static void test_breaks(void)
 	assert(rdmareg_rails_flush(rails, 0) == 0);
 }
 
+/* What the kernel thinks of the way there ends nothing: the adapter goes on. */
+static void test_moved(void)
+{
+	assert(open_with("length=4 valid=4 moved=1 at=6", BOTH, NULL) == 0);
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == BYTES);
+	check_bytes(0, BYTES);
+	assert(rdmareg_rails_dispatch(rails) == 0 && connected() == 2);
+}
+
 static void test_read_breaks(void)
 {
 	assert(open_with("length=4 valid=4 breaks=1 at=20", BOTH, NULL) == 0);
@@ -348,9 +357,10 @@ static void test_lists(void)
 }
 
 static void (*const tests[])(void) = {
-	test_striped, test_breaks,	 test_read_breaks, test_none_left,  test_file_fails,
-	test_revoked, test_both_revoked, test_truncated,   test_first_only, test_absent,
-	test_lists,   test_again,	 test_all_again,   test_silent,	    test_not_again,
+	test_striped,	test_breaks,	 test_moved,   test_read_breaks,
+	test_none_left, test_file_fails, test_revoked, test_both_revoked,
+	test_truncated, test_first_only, test_absent,  test_lists,
+	test_again,	test_all_again,	 test_silent,  test_not_again,
 };
 
 int main(void)
