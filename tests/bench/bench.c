@@ -135,8 +135,6 @@ static void fill_with_zeroes(int fd, size_t length)
 			die("filling a file");
 		at += (size_t)n;
 	}
-	if (fsync(fd))
-		die("fsync");
 }
 
 int new_file(const char *place, size_t length, enum fill fill)
@@ -146,8 +144,10 @@ int new_file(const char *place, size_t length, enum fill fill)
 
 	if (fd < 0 || ftruncate(fd, (off_t)length))
 		die(place);
-	if (fill == ZEROED)
+	if (fill != SPARSE)
 		fill_with_zeroes(fd, length);
+	if (fill == ZEROED && fsync(fd))
+		die("fsync");
 	return fd;
 }
 

@@ -70,10 +70,10 @@ int bench_begin(int argc, char **argv, const char *figure);
  */
 void go_to_peer(void);
 
-enum fill { SPARSE, ZEROED };
+enum fill { SPARSE, DIRTY, ZEROED };
 /*
- * A nameless file in @place, a directory, or "memfd". ZEROED: all its blocks exist, are on disk and
- * in the page cache.
+ * A nameless file in @place, a directory, or "memfd". DIRTY: all of it is in the page cache and
+ * waits to be written back. ZEROED: all its blocks exist, are on disk and in the page cache.
  */
 int new_file(const char *place, size_t length, enum fill fill);
 /* The last part of a path: how rows name a filesystem. */

@@ -56,12 +56,10 @@ static void pass(struct reach *r, size_t pages, enum direction direction, struct
 static int round_of(const char *place, size_t kind, enum direction direction, bool clean,
 		    size_t pages, struct result *result)
 {
-	int fd = new_file(place, pages * PAGE, ZEROED), e;
+	int fd = new_file(place, pages * PAGE, clean ? ZEROED : DIRTY), e;
 	struct samples first = { 0 }, warm = { 0 };
 	struct reach r;
 
-	if (clean && fsync(fd))
-		die("fsync");
 	reach_warm_mode = kinds[kind].mode;
 	e = reach_open(&r, kinds[kind].way, fd, pages * PAGE, PAGE);
 	close(fd);
