@@ -70,27 +70,22 @@ static bool is_same(const struct record_region *g, const struct keeper_region *i
 	       g->detached == info->detached;
 }
 
-/*
- * A change that was under way when the daemon ended, or a keeper's lie: what is recorded is what is
- * wanted.
- */
-static int set_right(struct proxy *k, const struct record_region *g,
-		     const struct keeper_region *info)
+/* Earlier daemons did not record it, and later ones may know more modes. */
+static uint8_t warm_mode_of(const struct record_terms *t, uint8_t otherwise)
 {
-	struct keeper_message m = { .type = KEEPER_CONFIGURE, .region = g->id };
+	return t->warm && t->warm <= _WARM_MODE_MAX ? (uint8_t)(t->warm - 1) : otherwise;
+}
 
-	if (g->terms.policy == info->policy && g->terms.grace_usec == info->grace_usec &&
-	    g->terms.gated == info->gated)
-		return 0;
-	m.info.policy = g->terms.policy;
-	m.info.grace_usec = g->terms.grace_usec;
-	m.info.gated = g->terms.gated;
-	m.info.warm_mode = info->warm_mode;
-	return proxy_request(k, &m, -1, 0, NULL);
+/* Else a change was under way when the daemon ended, or the keeper lies. */
+static bool has_terms(const struct keeper_region *info, const struct record_terms *t)
+{
+	return t->policy == info->policy && t->grace_usec == info->grace_usec &&
+	       t->gated == info->gated && warm_mode_of(t, info->warm_mode) == info->warm_mode;
 }
 
 static int enter(struct app *a, struct proxy *k, const struct record_region *g,
-		 struct client *owner, struct region **ret_region, struct region_entry **ret)
+		 const struct keeper_region *info, struct client *owner, struct region **ret_region,
+		 struct region_entry **ret)
 {
 	const struct filesystem on = { g->device, { g->uuid[0], g->uuid[1] } };
 	struct region *r;
@@ -112,6 +107,7 @@ static int enter(struct app *a, struct proxy *k, const struct record_region *g,
 	(*ret)->text.file_uid = g->file_uid;
 	(*ret)->text.born_nsec = g->born_nsec;
 	(*ret)->text.detached = g->detached;
+	(*ret)->text.warm_mode = warm_mode_of(&g->terms, info->warm_mode);
 	(*ret)->gate_asked =
 		g->terms.gate_asked || (g->terms.gated && g->terms.policy != POLICY_HOLD);
 	region_text_set(&(*ret)->text.path, g->path, sizeof(g->path));
@@ -138,7 +134,7 @@ static const char *adopt(struct app *a, struct proxy *k, const struct record_reg
 	struct region_entry *e;
 	struct region *r;
 
-	if (enter(a, k, g, owner, &r, &e) || set_right(k, g, info) < 0)
+	if (enter(a, k, g, info, owner, &r, &e))
 		return "more than there is memory for";
 	e->slot = slot;
 	app_take_texts(e, info);
@@ -149,6 +145,8 @@ static const char *adopt(struct app *a, struct proxy *k, const struct record_reg
 	app_take_mode(a, r, e, info);
 	event.mode = (enum arbitration_mode)r->mode;
 	app_step(a, r, &event);
+	if (!has_terms(info, &g->terms))
+		app_settle_terms(a, r, e);
 	if (g->terms.gated)
 		app_regate(a, e);
 	if (owner)
@@ -217,6 +215,7 @@ static void adopt_recorded(struct app *a, struct proxy *k, const struct record_r
 				      .access = g->access,
 				      .policy = g->terms.policy,
 				      .gated = g->terms.gated,
+				      .warm_mode = warm_mode_of(&g->terms, 0),
 				      .detached = g->detached,
 				      .state = REGION_LIVE,
 				      .faults = UINT64_MAX,

@@ -105,8 +105,8 @@ struct asking {
 	uint32_t uid;
 };
 
-static void fill_asking(struct app *a, const struct region *r, const struct register_request *q,
-			struct asking *ret)
+static void fill_asking(struct app *a, const struct region *r, const struct region_entry *e,
+			const struct register_request *q, struct asking *ret)
 {
 	struct keeper_message m = { .type = KEEPER_REGISTER, .region = r->id };
 	uint64_t extra =
@@ -120,7 +120,7 @@ static void fill_asking(struct app *a, const struct region *r, const struct regi
 	m.info.detached = q->detached;
 	m.info.warm = q->warm;
 	m.info.gated = q->pre_content;
-	m.info.warm_mode = (uint8_t)(q->has_warm_mode ? q->warm_mode : a->settings.warm_mode);
+	m.info.warm_mode = e->text.warm_mode;
 	snprintf(m.info.path, sizeof(m.info.path), "%s", q->path);
 	*ret = (struct asking){ .app = a, .m = m, .extra_msec = extra, .fd = q->fd };
 }
@@ -160,7 +160,7 @@ static int ask_for_region(struct app *a, struct region *r, struct region_entry *
 
 	if (!k)
 		return -ENOMEM;
-	fill_asking(a, r, q, k);
+	fill_asking(a, r, e, q, k);
 	if (!q->pre_content || !app_gate(a, r, e, q->fd, q->filesystem, on_gated, drop_asking, k))
 		return proxy_request(e->keeper, &k->m, q->fd, k->extra_msec, NULL);
 	proxy_note(e->keeper)->expected++;
@@ -227,6 +227,7 @@ static int register_checked(struct app *a, struct client *c, const struct regist
 	if (error < 0)
 		return failure_from_errno(ret, "registering the region", error, "");
 	e->text.detached = q->detached;
+	e->text.warm_mode = (uint8_t)(q->has_warm_mode ? q->warm_mode : a->settings.warm_mode);
 	e->gate_asked = q->asks_pre_content;
 	e->text.file_uid = q->file_uid;
 	e->text.born_nsec = q->born_nsec;

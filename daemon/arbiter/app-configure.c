@@ -18,10 +18,7 @@
 struct change {
 	struct call *call;
 	uint64_t region;
-	uint64_t grace_usec;
-	enum region_policy policy;
-	enum warm_mode warm_mode;
-	bool gated;
+	struct terms terms;
 	bool gate_asked;
 	bool was_wanted; /* gated, or meant to be, before */
 };
@@ -86,23 +83,6 @@ int app_check_gate(enum region_access access, bool owns_file, struct failure *f)
 		"'rw' or ownership of the file: ask for arbitration 'auto'");
 }
 
-static int ask_for_change(struct region *r, struct region_entry *e, const struct change *c,
-			  void *context)
-{
-	struct keeper_message m = { .type = KEEPER_CONFIGURE, .region = r->id };
-
-	m.info.policy = (uint8_t)c->policy;
-	m.info.grace_usec = c->grace_usec;
-	m.info.gated = c->gated;
-	m.info.warm_mode = (uint8_t)c->warm_mode;
-	return proxy_request(e->keeper, &m, -1, 0, context);
-}
-
-static int send_change(struct region *r, struct region_entry *e, struct change *c)
-{
-	return ask_for_change(r, e, c, c);
-}
-
 int app_configure(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
 		  struct failure *ret)
 {
@@ -119,7 +99,7 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 
 	if (app_check_live(r, ret))
 		return BUS_E_REFUSED;
-	if (e->late_change)
+	if (e->unsettled && e->terms_asked)
 		return failure_set(
 			ret, RDMAREG_ERROR_BUSY,
 			"region %" PRIu64
@@ -131,23 +111,24 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 	*c = (struct change){
 		.call = call,
 		.region = id,
-		.policy = policy,
-		.warm_mode = q->has_warm_mode ? q->warm_mode : (enum warm_mode)e->text.warm_mode,
-		.gated = gated,
+		.terms.policy = policy,
+		.terms.warm_mode =
+			q->has_warm_mode ? q->warm_mode : (enum warm_mode)e->text.warm_mode,
+		.terms.gated = gated,
 		.gate_asked = gate_asked,
 		.was_wanted = app_wants_gate(e),
 	};
 	/* a policy that stays keeps its grace, and needs no authorization again */
-	if (app_choose_grace(a, policy, q->owns_file || policy == before,
-			     r->access == ACCESS_READ && !q->owns_file,
-			     q->has_grace || policy == before,
-			     q->has_grace ? q->grace_usec : r->grace_usec, &c->grace_usec, ret) ||
+	if (app_choose_grace(
+		    a, policy, q->owns_file || policy == before,
+		    r->access == ACCESS_READ && !q->owns_file, q->has_grace || policy == before,
+		    q->has_grace ? q->grace_usec : r->grace_usec, &c->terms.grace_usec, ret) ||
 	    (gated && !app_wants_gate(e) &&
 	     app_check_gate((enum region_access)r->access, q->owns_file, ret))) {
 		free(c);
 		return BUS_E_REFUSED;
 	}
-	error = gated && !e->gated ? app_ask_for_file(e, c) : send_change(r, e, c);
+	error = gated && !e->gated ? app_ask_for_file(e, c) : app_ask_terms(r, e, &c->terms, c);
 	if (error == 0)
 		return 0;
 	free(c);
@@ -166,13 +147,13 @@ static void finish(struct app *a, struct change *c, int error, const char *text)
 		failure_from_errno(&f, "configuring the region", error ? error : -ENOENT, text);
 		call_fail(c->call, &f);
 	} else {
-		r->policy = (uint8_t)c->policy;
-		r->grace_usec = c->grace_usec;
-		e->text.warm_mode = (uint8_t)c->warm_mode;
+		r->policy = (uint8_t)c->terms.policy;
+		r->grace_usec = c->terms.grace_usec;
+		e->text.warm_mode = (uint8_t)c->terms.warm_mode;
 		e->gate_asked = c->gate_asked;
-		app_record_terms(r, e, c->gated);
+		app_record_terms(r, e, c->terms.gated);
 		app_standing_changed(a, r, e);
-		if (!c->gated)
+		if (!c->terms.gated)
 			app_ungate(a, r, e);
 		app_mode_changed(a, r, e);
 		call_reply(c->call);
@@ -181,37 +162,14 @@ static void finish(struct app *a, struct change *c, int error, const char *text)
 }
 
 /*
- * One that was late was refused to its caller, so what the daemon knows holds: if the keeper did it
- * after all, it is told so. Until that is settled nothing else is changed.
+ * One that is late is refused to its caller, so what the daemon knows goes on to hold: if the keeper
+ * does it after all, that is undone.
  */
-static void settle_late(struct app *a, const struct answer *n)
+void app_configure_answered(struct app *a, const struct proxy *k, const struct answer *n)
 {
-	struct region *r = registry_find(a->registry, n->region);
-	struct region_entry *e = region_table_find(a->table, n->region);
-	struct change now = { .region = n->region };
-
-	if (!r)
-		return;
-	now.policy = (enum region_policy)r->policy;
-	now.grace_usec = r->grace_usec;
-	now.warm_mode = (enum warm_mode)e->text.warm_mode;
-	now.gated = app_wants_gate(e);
-	e->late_change = false;
-	if (!n->error && n->late && ask_for_change(r, e, &now, NULL) == 0)
-		e->late_change = true;
-}
-
-void app_configure_answered(struct app *a, const struct answer *n)
-{
-	struct region_entry *e = region_table_find(a->table, n->region);
-
-	if (!n->context) {
-		settle_late(a, n);
-		return;
-	}
-	if (e && n->error == -ETIMEDOUT && !n->message)
-		e->late_change = true;
-	finish(a, n->context, n->error, n->text);
+	if (n->context)
+		finish(a, n->context, n->error, n->text);
+	app_terms_answered(a, k, n);
 }
 
 /* It is known whether the file is marked: now the change itself. */
@@ -220,7 +178,7 @@ static void on_gated(struct app *a, uint64_t region, void *context)
 	struct region *r = registry_find(a->registry, region);
 	struct region_entry *e = region_table_find(a->table, region);
 	struct change *c = context;
-	int error = r ? send_change(r, e, c) : -ENOENT;
+	int error = r ? app_ask_terms(r, e, &c->terms, c) : -ENOENT;
 
 	if (error)
 		finish(a, c, error, "");

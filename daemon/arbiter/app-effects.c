@@ -124,6 +124,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 
 	app_ungate(a, r, e);
 	app_forget_look(a, e);
+	app_forget_terms(a, e);
 	app_end_revokes(a, r->id);
 	app_forget_record(e);
 	app_move_dropped(a, e);

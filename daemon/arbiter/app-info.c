@@ -34,7 +34,6 @@ void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 	region_text_set(&e->text.ticket, info->ticket, sizeof(info->ticket));
 	region_counters_copy(&e->text.counters, info);
 	e->text.translation_bytes = info->translation_bytes;
-	e->text.warm_mode = info->warm_mode;
 	e->text.durability = info->durability;
 }
 

@@ -111,6 +111,8 @@ struct app {
 	TAILQ_HEAD(, region_entry)
 	unlooked; /* whose holders were asked just now */
 	struct event *frozen_look;
+	TAILQ_HEAD(, region_entry) unsettled; /* app-terms.c's */
+	struct event *terms_turn;	      /* when they are looked at */
 	uint64_t last_job;
 	LIST_HEAD(, dax_grant) dax_grants;
 	struct jobs jobs; /* that can be seen, by number */
@@ -531,7 +533,7 @@ void app_prefetch_answered(struct app *a, const struct answer *n);
 
 int app_configure(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
 		  struct failure *ret);
-void app_configure_answered(struct app *a, const struct answer *n);
+void app_configure_answered(struct app *a, const struct proxy *k, const struct answer *n);
 /* The file that is to be marked. */
 void app_change_file_answered(struct app *a, const struct answer *n);
 /* How long a revocation waits: what was asked for, within what the administrator allows. */
@@ -540,6 +542,27 @@ int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_f
 		     struct failure *f);
 /* May this caller have everybody's I/O on the file gated? */
 int app_check_gate(enum region_access access, bool owns_file, struct failure *f);
+
+/* --- app-terms.c */
+
+/* What its keeper goes by when a region is to be revoked, and between. */
+struct terms {
+	uint64_t grace_usec;
+	enum region_policy policy;
+	enum warm_mode warm_mode;
+	bool gated;
+};
+/* Asks the keeper to go by @t; @context: of the answer. 0, or as proxy_request(). */
+int app_ask_terms(const struct region *r, struct region_entry *e, const struct terms *t,
+		  void *context);
+/* It may go by others than what the daemon has: it is asked until it does not. */
+void app_settle_terms(struct app *a, const struct region *r, struct region_entry *e);
+/* After what the daemon has was changed by it. */
+void app_terms_answered(struct app *a, const struct proxy *k, const struct answer *n);
+/* Of this keeper nothing is expected any more. */
+void app_forget_terms(struct app *a, struct region_entry *e);
+int app_watch_terms(struct app *a);
+void app_free_terms(struct app *a);
 
 /* --- app-look.c */
 

@@ -337,7 +337,7 @@ static const char *answered(void *userdata, struct proxy *k, const struct answer
 		app_sync_answered(a, n);
 		return NULL;
 	case KEEPER_CONFIGURE:
-		app_configure_answered(a, n);
+		app_configure_answered(a, k, n);
 		return NULL;
 	case KEEPER_IMPORT:
 		app_import_answered(a, n);

@@ -16,7 +16,8 @@ static struct record_terms terms_of(const struct region *r, const struct region_
 	return (struct record_terms){ .grace_usec = r->grace_usec,
 				      .policy = r->policy,
 				      .gated = gated,
-				      .gate_asked = e->gate_asked };
+				      .gate_asked = e->gate_asked,
+				      .warm = (uint8_t)(1 + e->text.warm_mode) };
 }
 
 int app_record(struct app *a, const struct region *r, struct region_entry *e, bool gated)

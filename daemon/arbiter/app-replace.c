@@ -159,7 +159,8 @@ static int make_anew(struct app *a, struct region *r, struct region_entry *e, st
 	LIST_INSERT_HEAD(&proxy_note(k)->list, e, of_keeper);
 	proxy_note(k)->regions++;
 	proxy_note(k)->bytes += r->length;
-	e->late_release = e->late_change = e->keeper_ended = false;
+	e->late_release = e->keeper_ended = false;
+	app_forget_terms(a, e);
 	error = app_record(a, r, e, app_wants_gate(e));
 	if (error < 0)
 		return error;

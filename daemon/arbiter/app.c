@@ -269,6 +269,8 @@ static int make_parts(struct app *a)
 	if (r == 0)
 		r = app_watch_takers(a);
 	if (r == 0)
+		r = app_watch_terms(a);
+	if (r == 0)
 		r = spawner_watch(o->spawner, loop_base(a->loop), on_spawner_lost, a);
 	if (r == 0)
 		r = connect_bus(a);
@@ -382,6 +384,7 @@ struct app *app_free(struct app *a)
 	if (a->frozen_look)
 		event_free(a->frozen_look);
 	app_free_takers(a);
+	app_free_terms(a);
 	app_free_metrics(a);
 	spawner_unwatch(a->options->spawner);
 	loop_free(a->loop);

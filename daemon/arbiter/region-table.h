@@ -149,8 +149,9 @@ struct region_entry {
 	bool listed;			 /* by its keeper, in the list that is under way */
 	bool late_release;		 /* its keeper has not answered in time; it will */
 	bool keeper_ended;		 /* and the region with it */
-	/* the same of a change that was refused therefore: it is undone when it is answered */
-	bool late_change;
+	uint32_t terms_asked;		 /* changes that its keeper has not answered */
+	bool unsettled;			 /* it may go by others than the daemon: app.unsettled */
+	TAILQ_ENTRY(region_entry) of_unsettled;
 	struct region_measure measure;
 	struct standing *standing; /* its record; NULL: it does not stand */
 	struct move *move;	   /* to another keeper (app-replace.c); NULL: none */

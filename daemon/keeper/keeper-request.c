@@ -229,15 +229,15 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 	case KEEPER_EXPORT:
 		return on_export(r, op, &m->ticket, why);
 	case KEEPER_CONFIGURE: {
-		int error;
+		int error = kregion_configure(r, (enum region_policy)m->info.policy,
+					      m->info.grace_usec, why);
 
+		if (error)
+			return error;
 		r->gated = m->info.gated;
 		kregion_note_promise(r);
-		error = kregion_configure(r, (enum region_policy)m->info.policy, m->info.grace_usec,
-					  why);
-		if (!error)
-			kregion_set_warm_mode(r, (enum warm_mode)m->info.warm_mode);
-		return error;
+		kregion_set_warm_mode(r, (enum warm_mode)m->info.warm_mode);
+		return 0;
 	}
 	case KEEPER_SYNC:
 		return later(kregion_sync(r, op, &m->demand, why));

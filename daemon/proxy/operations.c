@@ -227,6 +227,7 @@ static const char *hand_on(struct operation *o, int error, const char *text,
 			    .context = o->context,
 			    .error = error,
 			    .text = text,
+			    .pending = find(k, o->number), /* else it was taken out before */
 			    .late = o->late,
 			    .fd = fd,
 			    .message = m };

@@ -64,7 +64,8 @@ struct answer {
 	void *context;	  /* as given with the request */
 	int error;	  /* 0, or negative */
 	const char *text; /* the keeper's words, or ours; clean; never NULL */
-	bool late; /* it was answered with -ETIMEDOUT before, for the keeper; @context is NULL */
+	bool pending; /* we answer for the keeper, whose own answer may come: then it is @late */
+	bool late;    /* it was answered with -ETIMEDOUT before, for the keeper; @context is NULL */
 	int *fd; /* KEEPER_FILE, KEEPER_IMPORT: the descriptor, or -1; who keeps it sets it to -1 */
 	/* KEEPER_REGION, KEEPER_TICKET or KEEPER_DONE; NULL if we answer for it */
 	const struct keeper_message *message;

@@ -60,7 +60,8 @@ struct record_terms {
 	uint8_t policy; /* enum region_policy */
 	uint8_t gated;
 	uint8_t gate_asked; /* daemons before left 0 */
-	uint8_t reserved[5];
+	uint8_t warm;	    /* 1 and enum warm_mode; 0: not known, of daemons before */
+	uint8_t reserved[4];
 };
 
 struct record_region {

@@ -323,6 +323,70 @@ static void test_release_across_connections(void)
 	close(fd);
 }
 
+/* The grace that its keeper goes by, as that has said last; 0: it has not said it yet. */
+static uint64_t told_grace(const char *session, uint64_t id)
+{
+	uint64_t region, policy, grace, last = 0;
+	char path[256];
+	FILE *f;
+
+	world_tell_keeper(&world, getuid(), session, "terms %" PRIu64 " now", id);
+	snprintf(path, sizeof(path), "%s/fake/%u-%s.terms", world.directory, getuid(), session);
+	f = fopen(path, "re");
+	check(f);
+	while (fscanf(f, "%" SCNu64 " %" SCNu64 " %" SCNu64, &region, &policy, &grace) == 3)
+		last = region == id ? grace : last;
+	fclose(f);
+	return last;
+}
+
+#define GRACE UINT64_C(1000000)
+#define LATE_GRACE UINT64_C(3000000)
+
+/*
+ * A keeper does what its caller was told was not done, and revokes the region at the moment in which
+ * that is to be undone, so it refuses: it is undone when the revocation is over, by this daemon or
+ * by the next one.
+ */
+static void undo_late(const char *session, bool restarts)
+{
+	int fd = make_memfd(8192);
+	struct reply region, r;
+	pid_t pid;
+
+	check(register_region(bus, fd, 0, 0, "rw", &region, 2, "session", "s", session,
+			      "grace_usec", "t", GRACE));
+	until(told_grace(session, region.id) == GRACE);
+	pid = keeper_of(session);
+	check(kill(pid, SIGSTOP) == 0);
+	check(!call_region_options(bus, region.id, "Configure", &r, 1, "grace_usec", "t",
+				   LATE_GRACE));
+	expect_error(&r, "Timeout", "it is not ended");
+	if (restarts)
+		world_end_daemon(&world, SIGKILL);
+	else
+		stop_daemon();
+	check(kill(pid, SIGCONT) == 0);
+	until(told_grace(session, region.id) == LATE_GRACE);
+	world_tell_keeper(&world, getuid(), session, "break %" PRIu64 " clone", region.id);
+	if (restarts)
+		world_start_daemon(&world);
+	else
+		check(kill(world.daemon, SIGCONT) == 0);
+	until(told_grace(session, region.id) == GRACE);
+	await_property(region.id, "State", "live");
+	expect_property(bus, region.id, "GraceUSec", "1000000");
+	until(call_region_options(bus, region.id, "Configure", &r, 1, "policy", "s", "follow"));
+	check(call_region(bus, region.id, "Release", &r));
+	close(fd);
+}
+
+static void test_late_change(void)
+{
+	undo_late("late", false);
+	undo_late("later", true);
+}
+
 /* Each with a connection of its own: one that did not read for a while is not sent everything. */
 static void run(void (*test)(void))
 {
@@ -421,6 +485,7 @@ int main(void)
 	run(test_keeper_stands_still);
 	run(test_session_waits_for_late);
 	run(test_release_across_connections);
+	run(test_late_change);
 	world_end(&world);
 	return 0;
 }

@@ -23,6 +23,7 @@
  *    answers INODE now: it does
  *   crowd REGION N                  whoever breaks its layout waits for an Nth of the deadline
  *   expire REGION now               the kernel lets whoever breaks its layout go on: the deadline
+ *   terms REGION now                "REGION POLICY GRACE" is added to UID-SESSION.terms: what it goes by
  *   crash                           the process is killed
  *
  * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync, with
@@ -59,7 +60,7 @@ static const char *const operations[] = { "unknown", "truncate", "fallocate",
 					  "clone",   "open",	 "write" };
 
 static struct event *event;
-static int synced = -1;
+static int synced = -1, terms = -1;
 
 static int do_break(struct keeper *k, const struct kregion *r, const char *word, uint64_t bytes)
 {
@@ -157,6 +158,11 @@ static int obey(struct keeper *k, const char *line)
 		return -ENOENT;
 	if (strcmp(verb, "break") == 0)
 		return do_break(k, r, word, a);
+	if (strcmp(verb, "terms") == 0)
+		return dprintf(terms, "%" PRIu64 " %d %" PRIu64 "\n", region, (int)r->guard.policy,
+			       r->guard.grace_usec) < 0
+			       ? -errno
+			       : 0;
 	if (strcmp(verb, "crowd") == 0)
 		return watch_fake_crowd(k->watch, region, (uint32_t)a);
 	if (strcmp(verb, "expire") == 0)
@@ -218,6 +224,17 @@ static void on_message(const struct endpoint_peer *p, const struct wire_message 
 		dprintf(synced, "%" PRIu64 " %" PRIu64 " 0 %u\n", p->region, p->number, m->cause);
 }
 
+/* Its successor runs as somebody else. Negative errno. */
+static int open_told(const char *fifo, const char *suffix)
+{
+	char path[300];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.%s", fifo, suffix);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	return fd < 0 || (fchmod(fd, 0666) < 0 && errno != EPERM) ? -errno : fd;
+}
+
 static int prepare(struct keeper *k)
 {
 	const char *dir = getenv("RDMAREG_FAKE_DIR");
@@ -234,12 +251,10 @@ static int prepare(struct keeper *k)
 		log_error("fake: %s: %m", path);
 		return -errno;
 	}
-	snprintf(path, sizeof(path), "%s/%u-%s.synced", dir, (unsigned int)k->options->tenant_uid,
-		 k->options->session);
-	synced = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	/* its successor runs as somebody else */
-	if (synced < 0 || (fchmod(synced, 0666) < 0 && errno != EPERM))
-		return -errno;
+	synced = open_told(path, "synced");
+	terms = open_told(path, "terms");
+	if (synced < 0 || terms < 0)
+		return synced < 0 ? synced : terms;
 	endpoint_fake_on_message = on_message;
 	endpoint_fake_on_cause = on_cause;
 	/* before what a daemon asks: what a test tells first is done first */

@@ -161,6 +161,8 @@ static int ask_of_region(const struct request *q, struct call *call, struct fail
 		.grace_usec = (q->how >> 1) % 300 * USEC_PER_MSEC,
 		.has_policy = q->how & 0x400,
 		.policy = q->how & 0x800 ? POLICY_FOLLOW : POLICY_YIELD,
+		.has_warm_mode = q->how & 0x1000,
+		.warm_mode = (enum warm_mode)((q->how >> 13) % _WARM_MODE_MAX),
 		.owns_file = true,
 	};
 	const struct revoke_request revoke = {

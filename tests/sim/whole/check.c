@@ -101,7 +101,8 @@ static void compare(const struct facts *d)
 		   "region %" PRIu64 ": the daemon knows of %" PRIu32 " peers, and there are "
 		   "%" PRIu32,
 		   d->id, d->peers, k.peers);
-	os_require(d->policy == k.policy && d->grace_usec == k.grace_usec,
+	os_require(d->policy == k.policy && d->grace_usec == k.grace_usec &&
+			   d->warm_mode == k.warm_mode,
 		   "region %" PRIu64 ": its keeper has other terms", d->id);
 	os_require(d->writebacks == k.writebacks, "region %" PRIu64 ": writebacks were not told",
 		   d->id);

@@ -96,6 +96,7 @@ bool daemon_next(uint64_t after, struct facts *ret)
 		.grace_usec = r->grace_usec,
 		.writebacks = e->text.counters.writebacks,
 		.policy = r->policy,
+		.warm_mode = e->text.warm_mode,
 		.peers = r->peers,
 		.keeper = e->keeper->pid,
 	};

@@ -118,6 +118,7 @@ bool keeper_facts(const struct process *p, uint64_t id, struct facts *ret)
 		.grace_usec = r->guard.grace_usec,
 		.writebacks = r->counters.writebacks,
 		.policy = (uint32_t)r->guard.policy,
+		.warm_mode = (uint32_t)r->warming.engine.blocks.mode,
 		.peers = count_peers(p->keeper, r->id),
 		.keeper = p->pid,
 	};

@@ -72,6 +72,7 @@ struct facts {
 	uint64_t grace_usec;
 	uint64_t writebacks;
 	uint32_t policy;
+	uint32_t warm_mode;
 	uint32_t peers;
 	pid_t keeper;
 };

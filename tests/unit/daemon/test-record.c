@@ -64,7 +64,7 @@ static void test_kept(void)
 		.pid = 12, .runs_as = 34, .unit = "u", .cgroup = "/c", .invocation = "i"
 	};
 	const struct record_terms terms = {
-		.grace_usec = 99, .policy = POLICY_HOLD, .gated = 1, .gate_asked = 1
+		.grace_usec = 99, .policy = POLICY_HOLD, .gated = 1, .gate_asked = 1, .warm = 2
 	};
 	struct record *r = make(300);
 	struct record_region g;
@@ -95,7 +95,7 @@ static void test_kept(void)
 		       g.born_nsec == id + 5 && !strcmp(g.name, "n"));
 		assert(!record_claim(r, id, &g, &s)); /* once */
 		assert(g.terms.grace_usec == (id == 5 ? 99 : id) && g.terms.gated == (id == 5) &&
-		       g.terms.gate_asked == (id == 5));
+		       g.terms.gate_asked == (id == 5) && g.terms.warm == (id == 5 ? 2 : 0));
 	}
 	assert(!record_claim(r, 0, &g, &s) && !record_claim(r, 301, &g, &s) &&
 	       !record_claim(r, UINT64_MAX, &g, &s));
@@ -284,6 +284,7 @@ AT(region, owner, 64);
 AT(region, path, 256);
 AT(terms, policy, 8);
 AT(terms, gated, 9);
+AT(terms, warm, 11);
 
 #define HEAD 4096
 #define FIRST_SLOT_SIZE 560
