@@ -81,6 +81,9 @@ struct verb {
 	int (*run)(struct ctl *ctl, const void *options, char **arguments, int n);
 };
 
+/* Regions that one call brings, where many are listed. */
+#define CTL_PAGE 1024
+
 /* Room for any verb's options structure. */
 #define OPTIONS_BYTES 2048
 

@@ -246,29 +246,64 @@ int events_signal_fd(void)
 	return fd;
 }
 
-int events_take(struct ctl *ctl, uint64_t only,
-		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata),
-		void *userdata)
+/* Those that are there. */
+static size_t take_some(struct ctl *ctl, uint64_t only, struct rdmareg_event *ret, size_t most)
 {
-	struct rdmareg_event e = { .size = sizeof(e) };
-	int r;
+	size_t n = 0;
 
-	rdmareg_dispatch(ctl->context);
-	while (rdmareg_next_event(ctl->context, &e) > 0) {
-		if (only && e.region && e.region != only)
-			continue;
-		r = handle(ctl, &e, userdata);
-		if (r != EVENTS_GO_ON)
-			return r;
-		if (e.type == RDMAREG_EVENT_DISCONNECTED)
-			return ctl_error(EXIT_FAILED, "the connection to the bus is gone");
+	while (n < most) {
+		ret[n].size = sizeof(*ret);
+		if (rdmareg_next_event(ctl->context, &ret[n]) <= 0)
+			break;
+		n += !only || !ret[n].region || ret[n].region == only;
 	}
-	return EVENTS_GO_ON;
+	return n;
 }
 
-int events_wait(struct ctl *ctl, uint64_t only,
-		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata),
-		void *userdata)
+static int hand_over(struct ctl *ctl, const struct rdmareg_event *e, events_handle_t *handle,
+		     void *userdata)
+{
+	int r = handle(ctl, e, userdata);
+
+	if (r == EVENTS_GO_ON && e->type == RDMAREG_EVENT_DISCONNECTED)
+		return ctl_error(EXIT_FAILED, "the connection to the bus is gone");
+	return r;
+}
+
+int events_take(struct ctl *ctl, uint64_t only, events_handle_t *handle, void *userdata)
+{
+	struct rdmareg_event e;
+	int r = EVENTS_GO_ON;
+
+	rdmareg_dispatch(ctl->context);
+	while (r == EVENTS_GO_ON && take_some(ctl, only, &e, 1))
+		r = hand_over(ctl, &e, handle, userdata);
+	return r;
+}
+
+static int take_together(struct ctl *ctl, uint64_t only, events_prepare_t *prepare,
+			 events_handle_t *handle, void *userdata)
+{
+	static struct rdmareg_event events[EVENTS_TOGETHER];
+	int r = EVENTS_GO_ON;
+	size_t n;
+
+	rdmareg_dispatch(ctl->context);
+	while (r == EVENTS_GO_ON && (n = take_some(ctl, only, events, EVENTS_TOGETHER))) {
+		prepare(ctl, events, n, userdata);
+		for (size_t i = 0; i < n && r == EVENTS_GO_ON; i++)
+			r = hand_over(ctl, &events[i], handle, userdata);
+	}
+	return r;
+}
+
+int events_wait(struct ctl *ctl, uint64_t only, events_handle_t *handle, void *userdata)
+{
+	return events_wait_together(ctl, only, NULL, handle, userdata);
+}
+
+int events_wait_together(struct ctl *ctl, uint64_t only, events_prepare_t *prepare,
+			 events_handle_t *handle, void *userdata)
 {
 	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	int r;
@@ -278,7 +313,8 @@ int events_wait(struct ctl *ctl, uint64_t only,
 	if (fds[1].fd < 0)
 		return EXIT_FAILED;
 	for (;;) {
-		r = events_take(ctl, only, handle, userdata);
+		r = prepare ? take_together(ctl, only, prepare, handle, userdata)
+			    : events_take(ctl, only, handle, userdata);
 		if (r != EVENTS_GO_ON)
 			break;
 		r = EXIT_OK;

@@ -16,19 +16,27 @@
 /* Go on waiting; anything else is the exit status. */
 #define EVENTS_GO_ON (-1)
 
+typedef int events_handle_t(struct ctl *ctl, const struct rdmareg_event *e, void *userdata);
+
 /*
  * events_wait - hand over each event as it comes
  * @only: of this region, and those that concern all; 0: every one.
  * The exit status: the handler's, EXIT_OK after a signal, EXIT_FAILED when the bus is gone.
  */
-int events_wait(struct ctl *ctl, uint64_t only,
-		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata),
-		void *userdata);
+int events_wait(struct ctl *ctl, uint64_t only, events_handle_t *handle, void *userdata);
+
+/*
+ * The same, with those that came together shown first: up to EVENTS_TOGETHER, none of which is
+ * left out.
+ */
+#define EVENTS_TOGETHER 512
+typedef void events_prepare_t(struct ctl *ctl, const struct rdmareg_event *events, size_t n,
+			      void *userdata);
+int events_wait_together(struct ctl *ctl, uint64_t only, events_prepare_t *prepare,
+			 events_handle_t *handle, void *userdata);
 
 /* The same without waiting: those that are there. EVENTS_GO_ON, or an exit status. */
-int events_take(struct ctl *ctl, uint64_t only,
-		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata),
-		void *userdata);
+int events_take(struct ctl *ctl, uint64_t only, events_handle_t *handle, void *userdata);
 
 /* From now on SIGINT and SIGTERM are read from this descriptor. -1 with the message printed. */
 int events_signal_fd(void);

@@ -45,7 +45,11 @@ static int list(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
 	struct rdmareg_list_options lo = {
-		.size = sizeof(lo), .session = o->session, .state = o->state, .brief = !ctl->json
+		.size = sizeof(lo),
+		.session = o->session,
+		.state = o->state,
+		.page = CTL_PAGE,
+		.brief = !ctl->json,
 	};
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_list *walk = NULL;

@@ -222,9 +222,10 @@ static void look_at_revocations(struct ctl *ctl, struct top *t)
 
 static int look(struct ctl *ctl, struct top *t)
 {
+	const struct rdmareg_list_options o = { .size = sizeof(o), .page = CTL_PAGE };
 	struct rdmareg_region_info i = { .size = sizeof(i) };
 	struct rdmareg_list *walk = NULL;
-	int r = rdmareg_list(ctl->context, NULL, &walk);
+	int r = rdmareg_list(ctl->context, &o, &walk);
 
 	t->n = t->others = 0;
 	while (r >= 0 && (r = rdmareg_list_next(walk, &i)) > 0)

@@ -14,12 +14,15 @@
 #include <string.h>
 
 #include "events.h"
+#include "seen.h"
 
 #define SHOWN_MAX 16384 /* regions; what was shown of others longer ago is forgotten */
 
 struct watch {
 	uint64_t only;	    /* region; 0: all */
 	json_object *shown; /* of each region, by its number: "mode", "bypasses", "line" */
+	bool together;	    /* the regions of the events that came together are in @seen */
+	struct seen seen;
 };
 
 static void remember(json_object *all, const char *key, const struct rdmareg_region_info *info,
@@ -77,6 +80,43 @@ static void on_session(struct ctl *ctl, const struct rdmareg_event *e)
 	events_print_session(ctl, NULL, e, r < 0 ? NULL : &info);
 }
 
+/* Added and changed are; it may be gone again by then. */
+static bool is_worth_a_look(const struct rdmareg_event *e)
+{
+	return e->type == RDMAREG_EVENT_REGION_ADDED || e->type == RDMAREG_EVENT_REGION_CHANGED;
+}
+
+static int ask_for(struct ctl *ctl, uint64_t id, struct rdmareg_region **region,
+		   struct rdmareg_region_info *info)
+{
+	int r = rdmareg_lookup(ctl->context, id, region);
+
+	return r < 0 ? r : rdmareg_region_get_info(*region, info);
+}
+
+static int find_seen(const struct watch *w, uint64_t id, struct rdmareg_region_info *ret)
+{
+	const struct rdmareg_region_info *info = seen_find(&w->seen, id);
+
+	if (!info)
+		return -ENOENT;
+	*ret = *info;
+	return 0;
+}
+
+/* Several regions are asked for with one call; where that fails, each by itself. */
+static void prepare(struct ctl *ctl, const struct rdmareg_event *events, size_t n, void *userdata)
+{
+	uint64_t ids[EVENTS_TOGETHER];
+	struct watch *w = userdata;
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_worth_a_look(&events[i]))
+			ids[wanted++] = events[i].region;
+	w->together = wanted > 1 && seen_ask(&w->seen, ctl->context, ids, wanted) == 0;
+}
+
 static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userdata)
 {
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
@@ -90,11 +130,9 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 			on_session(ctl, e);
 		return EVENTS_GO_ON;
 	}
-	/* Added and changed are worth a look at the region; it may be gone again by then. */
-	if (e->type == RDMAREG_EVENT_REGION_ADDED || e->type == RDMAREG_EVENT_REGION_CHANGED)
-		r = rdmareg_lookup(ctl->context, e->region, &region);
-	if (r >= 0)
-		r = rdmareg_region_get_info(region, &info);
+	if (is_worth_a_look(e))
+		r = w->together ? find_seen(w, e->region, &info)
+				: ask_for(ctl, e->region, &region, &info);
 	if (r >= 0)
 		print(ctl, e, &info, w->shown);
 	/* What changed with its end is told by that. */
@@ -129,7 +167,7 @@ static int print_present(struct ctl *ctl, uint64_t only, json_object *shown)
 {
 	struct rdmareg_list_options lo = { .size = sizeof(lo),
 					   .after = only ? only - 1 : 0,
-					   .page = only ? 1 : 0 };
+					   .page = only ? 1 : CTL_PAGE };
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_list *walk = NULL;
@@ -183,7 +221,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (!r)
 		r = print_present(ctl, w.only, w.shown);
 	if (!r)
-		r = events_wait(ctl, w.only, on_event, &w);
+		r = events_wait_together(ctl, w.only, prepare, on_event, &w);
+	seen_clear(&w.seen);
 	json_object_put(w.shown);
 	return r;
 }

@@ -16,6 +16,16 @@
 #include "names.h"
 
 static sd_bus *bus;
+static unsigned int calls;
+
+static int count_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	(void)userdata;
+	(void)error;
+	calls += sd_bus_message_is_method_call(m, NULL, NULL) > 0 &&
+		 strcmp(sd_bus_message_get_path(m), "/test") != 0;
+	return 0;
+}
 
 /* The signals of the contract, to @to alone. "ask 5": with that number. */
 static void emit(sd_bus *from, const char *to, const char *what, uint64_t id)
@@ -68,6 +78,8 @@ static int on_tell(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return sd_bus_reply_method_return(m, "us", 0, mock_options);
 	if (!strcmp(what, "acked"))
 		return sd_bus_reply_method_return(m, "us", (uint32_t)mock_regions[id].acked, "");
+	if (!strcmp(what, "calls"))
+		return sd_bus_reply_method_return(m, "us", calls, "");
 	if (!strcmp(what, "joined"))
 		return sd_bus_reply_method_return(m, "us", *mock_regions[id].joined ? 1 : 0, "");
 	if (!strcmp(what, "revoked"))
@@ -149,6 +161,7 @@ pid_t mock_daemon_start(void)
 					  RDMAREG_SESSION_INTERFACE, mock_session_methods,
 					  mock_find_session, NULL) >= 0);
 	assert(sd_bus_add_object_vtable(bus, NULL, "/test", "org.rdmareg.Test", teller, NULL) >= 0);
+	assert(sd_bus_add_filter(bus, NULL, count_call, NULL) >= 0);
 	assert(sd_bus_request_name(bus, RDMAREG_BUS_NAME, 0) >= 0);
 	assert(write(ready[1], "", 1) == 1);
 	for (;;) {

@@ -47,8 +47,8 @@ void mock_daemon_stop(pid_t pid);
  * change it back. "bypass" ID: one more. "drop" ID: it is gone, which nobody is told. "fill" ID:
  * nobody may join it any more. "slow" ID: its release is answered only when a later one was.
  * "acked" ID: the last revocation acknowledged for it is returned; "joined" ID: 1 or 0; "revoked"
- * ID: the number of its Revoke, or 0. "forge" ID: send "ask" to the subscriber from this
- * connection, which is not the daemon's.
+ * ID: the number of its Revoke, or 0. "calls": how many calls it was made by now is returned.
+ * "forge" ID: send "ask" to the subscriber from this connection, which is not the daemon's.
  *
  * "deny-sessions" 1 or 0: nobody may create sessions, or anybody. "session-nonsense": signals at
  * paths that no session has, to the subscriber. "unknown-sessions" 1 or 0: it is older than they are,
