@@ -8,6 +8,7 @@
  *
  * What rdmaregd adds to the raw registration is also told in round trips: calls of
  * org.freedesktop.DBus.Peer.Ping to it, which no code of ours handles, timed in the same rounds.
+ * What of it nobody could save is told by two processes that do no more than any must (least.h).
  */
 #include <errno.h>
 #include <infiniband/verbs.h>
@@ -18,13 +19,12 @@
 
 #include "bench.h"
 #include "client/include/rdmareg.h"
+#include "least.h"
 #include "ping.h"
 
-#define FAR_ACCESS (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)
+#define MANY LEAST_MAX
 
-#define MANY 64
-
-enum way { PINNED, ODP, REGION, REGION_WARM, PING, _WAY_MAX };
+enum way { PINNED, ODP, REGION, REGION_WARM, PING, KEEPER_ALONE, SERVICE_ALONE, _WAY_MAX };
 
 static struct ibv_pd *pd;
 static struct rdmareg *daemon_context;
@@ -78,6 +78,14 @@ static double by_daemon(int fd, bool warm)
 	return took;
 }
 
+static double by_least(enum least_way way, const int *fds, size_t n)
+{
+	double took = least_register_usec(way, fds, n);
+
+	least_release();
+	return took;
+}
+
 /* Of the whole machine, since boot. */
 static double context_switches(void)
 {
@@ -100,7 +108,9 @@ static double once(const char *place, size_t length, enum way way, double *ret_s
 	double took = way == PINNED ? by_verbs(fd, length, FAR_ACCESS)
 		      : way == ODP  ? by_verbs(fd, length, FAR_ACCESS | IBV_ACCESS_ON_DEMAND)
 		      : way == PING ? ping_usec()
-				    : by_daemon(fd, way == REGION_WARM);
+		      : way == KEEPER_ALONE  ? by_least(LEAST_KEEPER, &fd, 1)
+		      : way == SERVICE_ALONE ? by_least(LEAST_SERVICE, &fd, 1)
+					     : by_daemon(fd, way == REGION_WARM);
 
 	*ret_switches = context_switches() - before;
 	if (fd >= 0)
@@ -108,23 +118,40 @@ static double once(const char *place, size_t length, enum way way, double *ret_s
 	return took;
 }
 
+#define ROUND_TRIPS "beyond raw ODP, in D-Bus round trips"
+
+static void row_trips(const char *subject, const char *measure, const struct samples *took,
+		      const struct samples *raw, const struct samples *ping, const char *goal)
+{
+	struct samples trips = { 0 };
+
+	for (size_t i = 0; i < took->n; i++)
+		samples_add(&trips, (took->value[i] - raw->value[i]) / ping->value[i]);
+	row(subject, measure, &trips, "round trips", goal);
+	samples_clear(&trips);
+}
+
+static void print_trips(const char *subject, const struct samples *took, const char *rdmaregd,
+			const char *goal)
+{
+	row_trips(subject, rdmaregd, &took[REGION], &took[ODP], &took[PING], goal);
+	row_trips(subject, "a bare keeper " ROUND_TRIPS, &took[KEEPER_ALONE], &took[ODP],
+		  &took[PING], NULL);
+	row_trips(subject, "a bare service and keeper " ROUND_TRIPS, &took[SERVICE_ALONE],
+		  &took[ODP], &took[PING], NULL);
+	row_ratio(subject, "rdmaregd / a bare service and keeper", &took[REGION],
+		  &took[SERVICE_ALONE], NULL);
+}
+
 static void print_size(const char *place, size_t length, const struct samples *took,
 		       const struct samples *switches, double refused)
 {
-	struct samples trips = { 0 }, added = { 0 };
 	char subject[64];
 	bool large = length >= 1024 * MIB;
 
 	snprintf(subject, sizeof(subject), "%s, %zu %s", place_name(place),
 		 length < MIB ? length / KIB : length / MIB, length < MIB ? "KiB" : "MiB");
-	for (size_t i = 0; i < took[REGION].n; i++) {
-		double more = took[REGION].value[i] - took[ODP].value[i];
-
-		samples_add(&added, more);
-		samples_add(&trips, more / took[PING].value[i]);
-	}
-	row(subject, "rdmaregd beyond raw ODP, in D-Bus round trips", &trips, "round trips",
-	    "<= 2.5");
+	print_trips(subject, took, "rdmaregd " ROUND_TRIPS, "<= 2.5");
 	row_ratio(subject, "context switches of the machine, acquire and release / round trip",
 		  &switches[REGION], &switches[PING], NULL);
 	row_ratio(subject, "rdmaregd / raw ODP", &took[REGION], &took[ODP], NULL);
@@ -136,8 +163,6 @@ static void print_size(const char *place, size_t length, const struct samples *t
 	if (took[REGION_WARM].n)
 		row_ratio(subject, "rdmaregd, warm / rdmaregd, not warm", &took[REGION_WARM],
 			  &took[REGION], NULL);
-	samples_clear(&trips);
-	samples_clear(&added);
 }
 
 static void measure(const char *place, size_t length)
@@ -179,6 +204,12 @@ static void many_files(const char *place, int *fds)
 		fds[i] = new_file(place, MIB, SPARSE);
 }
 
+static void close_all(const int *fds)
+{
+	for (size_t i = 0; i < MANY; i++)
+		close(fds[i]);
+}
+
 static double many_by_verbs(const char *place)
 {
 	double took = 0;
@@ -193,8 +224,19 @@ static double many_by_verbs(const char *place)
 			die(place);
 		}
 		took += one;
-		close(fds[i]);
 	}
+	close_all(fds);
+	return took;
+}
+
+static double many_by_least(const char *place, enum least_way way)
+{
+	int fds[MANY];
+	double took;
+
+	many_files(place, fds);
+	took = by_least(way, fds, MANY);
+	close_all(fds);
 	return took;
 }
 
@@ -217,10 +259,9 @@ static double many_by_daemon(const char *place)
 	if (rdmareg_register_many(daemon_context, requests, MANY, 0, regions, NULL) < 0)
 		die(rdmareg_last_error());
 	took = now_usec() - start;
-	for (size_t i = 0; i < MANY; i++) {
+	for (size_t i = 0; i < MANY; i++)
 		ids[i] = rdmareg_region_id(regions[i]);
-		close(fds[i]);
-	}
+	close_all(fds);
 	rdmareg_release_all(daemon_context, ids, MANY, NULL, NULL, NULL);
 	for (size_t i = 0; i < MANY; i++)
 		rdmareg_region_free(regions[i]);
@@ -229,24 +270,21 @@ static double many_by_daemon(const char *place)
 
 static void measure_many(const char *place)
 {
-	struct samples trips = { 0 }, raw = { 0 }, ours = { 0 };
+	struct samples took[_WAY_MAX] = { 0 };
 	char subject[64];
 
 	snprintf(subject, sizeof(subject), "%s, %d regions of 1 MiB", place_name(place), MANY);
 	for (unsigned int r = bench_rounds(21); r > 0; r--) {
-		double ping = ping_usec(), verbs = many_by_verbs(place),
-		       daemon = many_by_daemon(place);
-
-		samples_add(&trips, (daemon - verbs) / ping);
-		samples_add(&raw, verbs);
-		samples_add(&ours, daemon);
+		samples_add(&took[PING], ping_usec());
+		samples_add(&took[ODP], many_by_verbs(place));
+		samples_add(&took[REGION], many_by_daemon(place));
+		samples_add(&took[KEEPER_ALONE], many_by_least(place, LEAST_KEEPER));
+		samples_add(&took[SERVICE_ALONE], many_by_least(place, LEAST_SERVICE));
 	}
-	row(subject, "rdmaregd in one call beyond raw ODP, in D-Bus round trips", &trips,
-	    "round trips", "<= 4");
-	row_ratio(subject, "rdmaregd in one call / raw ODP", &ours, &raw, NULL);
-	samples_clear(&trips);
-	samples_clear(&raw);
-	samples_clear(&ours);
+	print_trips(subject, took, "rdmaregd in one call " ROUND_TRIPS, "<= 4");
+	row_ratio(subject, "rdmaregd in one call / raw ODP", &took[REGION], &took[ODP], NULL);
+	for (int w = 0; w < _WAY_MAX; w++)
+		samples_clear(&took[w]);
 }
 
 int main(int argc, char **argv)
@@ -258,6 +296,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: p1-acquire DEVICE PLACE... [--quick]\n");
 		return 2;
 	}
+	least_start(argv[1]);
 	begin(argv[1]);
 	for (int place = 2; place < argc; place++)
 		for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++)

@@ -9,6 +9,8 @@
  *
  * Each round truncates a file without registration and one with: first the owner alone holds it,
  * then the owner and a peer on node b. The unit is a D-Bus round trip of the same round (ping.h).
+ * Where layout leases ask, what an owner costs is compared with that of two processes that do no
+ * more than any must (least.h).
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,6 +23,7 @@
 
 #include "bench.h"
 #include "client/include/rdmareg.h"
+#include "least.h"
 #include "ping.h"
 
 #define LENGTH (4 * MIB)
@@ -164,13 +167,39 @@ static double unregistered_usec(const char *place)
 	return took;
 }
 
+/* Negative: nobody is asked on that filesystem. */
+static double least_usec(const char *place, enum least_way way)
+{
+	int fd = new_file(place, LENGTH, ZEROED);
+	double took = least_hold(way, fd) ? truncate_usec(fd) : -1;
+
+	least_release();
+	close(fd);
+	return took;
+}
+
+static void print_least(const char *subject, const struct samples *ours,
+			const struct samples least[_LEAST_WAYS])
+{
+	static const char *const measures[_LEAST_WAYS] = {
+		[LEAST_KEEPER] = "the same with a bare keeper that asks by itself",
+		[LEAST_SERVICE] = "the same with a bare service and keeper",
+	};
+
+	for (int w = 0; w < _LEAST_WAYS; w++)
+		row(subject, measures[w], &least[w], "round trips", NULL);
+	row_ratio(subject, "rdmaregd / a bare service and keeper, both beyond one without", ours,
+		  &least[LEAST_SERVICE], NULL);
+}
+
 static void measure(const char *place, const char *arbitration, bool with_peer)
 {
 	enum rdmareg_arbitrate wish = strcmp(arbitration, "pre-content")
 					      ? RDMAREG_ARBITRATE_AUTO
 					      : RDMAREG_ARBITRATE_PRE_CONTENT;
-	struct samples without = { 0 }, more = { 0 };
+	struct samples without = { 0 }, more = { 0 }, least[_LEAST_WAYS] = { 0 };
 	int rounds = (int)bench_rounds(15);
+	bool compared = !with_peer && wish == RDMAREG_ARBITRATE_AUTO;
 	char subject[96];
 
 	for (int i = 0; i < rounds; i++) {
@@ -179,6 +208,12 @@ static void measure(const char *place, const char *arbitration, bool with_peer)
 
 		samples_add(&without, plain / unit);
 		samples_add(&more, (with - plain) / unit);
+		for (int w = 0; w < _LEAST_WAYS && compared; w++) {
+			double took = least_usec(place, (enum least_way)w);
+
+			compared = took >= 0;
+			samples_add(&least[w], (took - plain) / unit);
+		}
 	}
 	snprintf(subject, sizeof(subject), "%s, %s, %s", place_name(place), arbitration,
 		 with_peer ? "owner and peer" : "owner");
@@ -186,8 +221,12 @@ static void measure(const char *place, const char *arbitration, bool with_peer)
 	    "round trips", with_peer ? "<= 3.5" : "<= 2.5");
 	row(subject, "truncate without registration, in D-Bus round trips", &without, "round trips",
 	    NULL);
+	if (compared)
+		print_least(subject, &more, least);
 	samples_clear(&without);
 	samples_clear(&more);
+	for (int w = 0; w < _LEAST_WAYS; w++)
+		samples_clear(&least[w]);
 }
 
 int main(int argc, char **argv)
@@ -197,6 +236,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: p6-truncate PLACE ARBITRATION... [--quick]\n");
 		return 2;
 	}
+	least_start(NULL);
 	for (int i = 1; i < argc; i += 2) {
 		measure(argv[i], argv[i + 1], false);
 		measure(argv[i], argv[i + 1], true);
