@@ -6,6 +6,10 @@
  * of a task belongs to the loop, until the task begins, and again from when the loop finds it in
  * the list of those that are out. The structure itself outlives offload_free() while a thread is in
  * a call that does not return: whoever leaves last frees it.
+ *
+ * Nobody waits for a descriptor to be closed, and mostly there are several, of which each takes less
+ * than to wake a thread. So the loop wakes one thread for all when it has done what it is about, and
+ * another one only if some are left a while later.
  */
 #include "util/offload.h"
 
@@ -26,6 +30,7 @@
 
 #define IDLE_MAX OFFLOAD_PER_UID /* many files of one call take as many, and make none */
 #define STACK_SIZE (256 * 1024)	 /* a path or two, and what a sanitizer adds */
+#define CLOSES_LEFT_USEC (10 * USEC_PER_MSEC)
 
 STAILQ_HEAD(task_queue, offload_task);
 
@@ -50,12 +55,14 @@ struct offload {
 	uint32_t threads;
 	uint32_t idle;
 	uint32_t running; /* tasks */
+	uint32_t awaited; /* of the lock: tasks that have not begun, and close nothing */
 	bool stopped;
 	bool freed;
 	int out_fd; /* an eventfd: tasks are out */
 	/* of the loop */
 	struct event_base *base;
 	struct event *out_event;
+	struct event *closes_event; /* somebody is to close what waits for that */
 	uint64_t timeout_usec;
 	uint32_t n_tasks;
 	uint32_t tasks_max;
@@ -115,6 +122,7 @@ static struct offload_task *take_task(struct offload *o)
 	TAILQ_INSERT_TAIL(&o->users, u, users);
 	u->running++;
 	o->running++;
+	o->awaited -= !t->closes;
 	t->begun = true;
 	return t;
 }
@@ -158,7 +166,8 @@ static void *serve(void *userdata)
 			o->idle--;
 			continue;
 		}
-		wake(o);
+		if (!t->closes || o->awaited)
+			wake(o);
 		pthread_mutex_unlock(&o->lock);
 		t->work(t);
 		pthread_mutex_lock(&o->lock);
@@ -317,8 +326,10 @@ static void on_late(evutil_socket_t fd, short what, void *userdata)
 	begun = t->begun;
 	closed = t->closed;
 	crowded = !begun && t->user->running < OFFLOAD_PER_UID;
-	if (!begun && !t->closes)
+	if (!begun && !t->closes) {
 		STAILQ_REMOVE(&t->user->waiting, t, offload_task, queue);
+		o->awaited--;
+	}
 	pthread_mutex_unlock(&o->lock);
 	if (closed) {
 		take_closed(o);
@@ -362,6 +373,26 @@ static void on_out(evutil_socket_t fd, short what, void *userdata)
 	}
 }
 
+/* In the next turn of the loop at the latest, and again as long as there are some. */
+static void on_closes(evutil_socket_t fd, short what, void *userdata)
+{
+	const struct timeval left = timeval_from_usec(CLOSES_LEFT_USEC);
+	struct offload *o = userdata;
+	bool due, signal;
+
+	(void)fd, (void)what;
+	if (o->stopped)
+		return;
+	pthread_mutex_lock(&o->lock);
+	due = find_runnable(o);
+	signal = is_signal_due(o);
+	pthread_mutex_unlock(&o->lock);
+	if (signal)
+		pthread_cond_signal(&o->work);
+	if (due)
+		event_add(o->closes_event, &left);
+}
+
 static uint32_t choose_tasks_max(void)
 {
 	struct rlimit l;
@@ -394,9 +425,12 @@ int offload_new(struct offload **ret, struct event_base *base, uint64_t timeout_
 		return r;
 	}
 	o->out_event = event_new(base, o->out_fd, EV_READ | EV_PERSIST, on_out, o);
-	if (!o->out_event || event_add(o->out_event, NULL) < 0) {
+	o->closes_event = event_new(base, -1, 0, on_closes, o);
+	if (!o->out_event || !o->closes_event || event_add(o->out_event, NULL) < 0) {
 		if (o->out_event)
 			event_free(o->out_event);
+		if (o->closes_event)
+			event_free(o->closes_event);
 		free_memory(o);
 		return -ENOMEM;
 	}
@@ -435,6 +469,7 @@ struct offload *offload_free(struct offload *o)
 		return NULL;
 	offload_stop(o);
 	event_free(o->out_event);
+	event_free(o->closes_event);
 	pthread_mutex_lock(&o->lock);
 	o->freed = true;
 	last = !o->threads;
@@ -473,11 +508,14 @@ static int submit(struct offload *o, struct offload_task *t, uint32_t uid)
 		t->user = u;
 		u->tasks++;
 		STAILQ_INSERT_TAIL(&u->waiting, t, queue);
-		signal = is_signal_due(o);
+		o->awaited += !t->closes;
+		signal = !t->closes && is_signal_due(o);
 	}
 	pthread_mutex_unlock(&o->lock);
 	if (signal) /* not before: it would wake to wait for the lock */
 		pthread_cond_signal(&o->work);
+	else if (u && t->closes)
+		event_active(o->closes_event, 0, 0);
 	if (!u)
 		return -ENOMEM;
 	TAILQ_INSERT_TAIL(&o->tasks, t, all);

@@ -6,6 +6,7 @@
  */
 #undef NDEBUG
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -178,6 +179,44 @@ static void test_close(void)
 	offload_free(o);
 }
 
+static unsigned int count_threads(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	unsigned int n = 0;
+
+	assert(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/*
+ * What is to be closed when the loop turns wakes one thread, for all. The loop does not turn again,
+ * so it is not for the time that this takes.
+ */
+static void test_closes_together(void)
+{
+	unsigned int before = count_threads();
+	int pipes[4 * OFFLOAD_PER_UID][2];
+	struct offload *o;
+	char c;
+
+	assert(offload_new(&o, base, PATIENT) == 0);
+	for (int i = 0; i < 4 * OFFLOAD_PER_UID; i++) {
+		assert(pipe(pipes[i]) == 0);
+		offload_close(o, pipes[i][1], 7);
+	}
+	assert(count_threads() == before);
+	assert(event_base_loop(base, EVLOOP_NONBLOCK) == 0);
+	for (int i = 0; i < 4 * OFFLOAD_PER_UID; i++) {
+		assert(read(pipes[i][0], &c, 1) == 0);
+		close(pipes[i][0]);
+	}
+	assert(count_threads() == before + 1);
+	offload_free(o);
+}
+
 /* @n tasks of each of @users users from @first on, that hang, until each has ended. */
 static struct task *hang_users(struct offload *o, const int pipes[2], uint32_t first, int users,
 			       int n, bool *released)
@@ -316,6 +355,7 @@ int main(void)
 {
 	base = event_base_new();
 	assert(base);
+	test_closes_together();
 	test_done();
 	test_hang();
 	test_close();
