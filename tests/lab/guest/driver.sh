@@ -6,10 +6,11 @@
 # The host reads lines that start with "@" from the first serial line: "@ begin NAME", then "@ ok NAME: CHECK",
 # "@ not ok NAME: CHECK", "@ skip NAME: WHY", then "@ end NAME SECONDS". A scenario without checks of its own counts as
 # one. Everything a scenario printed is in /lab/out/NAME.log, what the product
-# logged in NAME.daemon.log. A kernel log with trouble in it fails the scenario during
+# logged in NAME.daemon.log. What is left behind (left.sh) fails it. A kernel log with trouble in it fails the scenario during
 # which it appeared, unless the scenario's header names that trouble as expected ("# kernel-noise: REGEX").
 
 . /lab/guest/lib.sh
+. /lab/guest/left.sh
 
 header() { sed -n "s/^# $1: *//p" "/lab/scenarios/$2.sh" | head -n 1; }
 
@@ -34,6 +35,15 @@ report_kernel() { # NAME LOG
 	{ echo "--- kernel log"; dmesg | sed "1,/lab: begin $1/d" | tail -n 200; } >>"$2"
 }
 
+# A scenario after which something is left has failed, whatever it said itself.
+report_left() { # NAME LOG
+	local left
+	left=$(left 2>>"$2")
+	[ -n "$left" ] || return 0
+	echo "@ not ok $1: nothing is left: $(head -n 1 <<<"$left")"
+	{ echo "--- left"; echo "$left"; } >>"$2"
+}
+
 run_scenario() { # NAME
 	local name=$1 log=/lab/out/$1.log limit status=0 start=$EPOCHSECONDS
 	limit=$(header timeout "$name")
@@ -45,10 +55,12 @@ run_scenario() { # NAME
 	timeout -k 5 "$limit" bash "/lab/scenarios/$name.sh" >>"$log" 2>&1 </dev/null || status=$?
 	echo "--- exit status $status" >>"$log"
 	product_log >"/lab/out/$name.daemon.log"
+	report_left "$name" "$log"
 	report_checks "$name" "$log" $status "$limit"
 	report_kernel "$name" "$log"
 	echo "@ end $name $((EPOCHSECONDS - start))"
 }
 
 lab_setup || exit 3
+left_before
 for name; do run_scenario "$name"; done

@@ -63,11 +63,21 @@ product_log() {
 }
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
-no_process() { ! pgrep -x "$1" >/dev/null; }
+
+# pids_named NAME... - processes that are called so. No program is started for it: this is asked often, and in the emulator that takes longest.
+pids_named() {
+	local file name
+	for file in /proc/[0-9]*/comm; do
+		read -r name <"$file" && [[ " $* " = *" $name "* ]] && file=${file%/comm} && echo "${file#/proc/}"
+	done
+	return 0
+} 2>/dev/null
+
+no_process() { [ -z "$(pids_named "$1")" ]; }
 
 # product_down - stops the daemon, then what outlives it by design (keepers), then the module. Never fails.
 product_down() {
-	local pid
+	local pid keepers
 	if [ -d /run/systemd/system ]; then
 		systemctl stop "$RDMAREG_UNIT" 'rdmareg-keeper-*.service' 2>/dev/null
 		systemctl reset-failed 2>/dev/null
@@ -77,18 +87,20 @@ product_down() {
 		kill "$pid" 2>/dev/null
 		WAIT_SEC=5 wait_for gone "$pid" || kill -9 "$pid" 2>/dev/null
 	fi
-	if pkill -x "$RDMAREG_KEEPER"; then
+	mapfile -t keepers < <(pids_named "$RDMAREG_KEEPER")
+	if [ ${#keepers[@]} != 0 ]; then
+		kill "${keepers[@]}" 2>/dev/null
 		WAIT_SEC=5 wait_for no_process "$RDMAREG_KEEPER" || pkill -9 -x "$RDMAREG_KEEPER"
 	fi
 	[ ! -d /sys/module/rdmareg ] || WAIT_SEC=5 wait_for rmmod rdmareg || echo "# module rdmareg cannot be unloaded"
-	rm -rf "${RDMAREG_RUNDIR:?}"/*
+	! compgen -G "$RDMAREG_RUNDIR/*" >/dev/null || rm -rf "${RDMAREG_RUNDIR:?}"/*
 	return 0
 }
 
 # nothing_left - after everything has been let go: no registration, no keeper, no mapped file.
 nothing_left() {
 	local left
-	left=$(rdma resource show mr 2>/dev/null)
+	left=$(rdma resource show mr) || { echo "rdma(8) does not tell of registrations"; return 1; }
 	[ -z "$left" ] || { echo "registrations left: $left"; return 1; }
 	no_process "$RDMAREG_KEEPER" || { echo "keepers left: $(pgrep -ax "$RDMAREG_KEEPER")"; return 1; }
 }

@@ -7,6 +7,7 @@
 # boot: plain kernel=6.12
 # boot: plain kernel=6.1
 . /lab/guest/lib.sh
+. /lab/guest/left.sh
 lab_setup
 
 map_sync_works() { xfs_io -f -c "truncate 1m" -c "mmap -S 0 1m" -c "mwrite 0 4k" "$1/probe" && rm "$1/probe"; }
@@ -47,6 +48,23 @@ else
 	check "a system bus starts" dbus_up
 	check "and answers" bus_has_owner org.freedesktop.DBus
 fi
+# what the driver looks for after each scenario is found when it is there
+left_has() { left_down | grep -q "$1"; }
+expect_equal "nothing is left behind" "" "$(left_down)"
+cp "$(command -v sleep)" /tmp/rdmareg-keeper
+/tmp/rdmareg-keeper 600 &
+stray=$!
+check "a keeper that stays is found" wait_for left_has '^process .*rdmareg-keeper'
+rping -s -a $LAB_ADDR_A &
+peer=$!
+check "what stays on an adapter is found" wait_for left_has "^cm_id: .*pid $peer "
+if module_up; then
+	check "the module that stays is found" left_has '^module: .*refcnt:0'
+	rmmod rdmareg
+fi
+kill $stray $peer
+wait $stray $peer 2>/dev/null
+check "and nothing else" wait_for nothing_down
 if [ -e /usr/lib/sysusers.d/rdmareg.conf ]; then
 	check "the product's group exists" getent group rdmareg
 fi

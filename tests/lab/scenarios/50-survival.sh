@@ -173,6 +173,8 @@ check "keeper stopped: another tenant's truncate is settled" timed $AS_MALLORY t
 check "keeper stopped: with its region" wait_for settled "$(field id "$guarded")" $MIB
 check "keeper stopped: its peer goes on" kill -0 "$PEER"
 check "keeper stopped: it registers and lists" as_mallory timeout 20 sh -c "rdmaregctl register /mnt/ext4/guarded --access r && rdmaregctl list"
+doctor_says() { rdmaregctl --json doctor | jq -e --arg kind "$1" '[.findings[] | select(.kind == $kind)] | length == 1' >/dev/null; }
+check "keeper stopped: doctor says so" doctor_says keeper-stopped
 expect_equal "keeper stopped: the region is not taken for lost" 1 "$(as_good rdmaregctl --json list | jq length)"
 kill -CONT $keeper
 check "keeper goes on: its region is settled" wait_for settled "$(field id "$own")" $((2 * MIB))

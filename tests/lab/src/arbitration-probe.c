@@ -222,8 +222,9 @@ static void set_scene(struct scene *s, const char *directory)
 	unlink(path);
 	unlink(other);
 	*s = (struct scene){ .path = path, .other = other };
-	s->fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	s->other_fd = open(other, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	/* a daemon that is started meanwhile does not get them */
+	s->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	s->other_fd = open(other, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (s->fd < 0 || s->other_fd < 0 || fchown(s->fd, actor, actor) < 0 ||
 	    fchown(s->other_fd, actor, actor) < 0)
 		fail(path, -errno, NULL);
