@@ -73,13 +73,16 @@ compile_module() {
 	install -D -m644 "$work/${1##*/}/$name.ko" "$root.new/$place/$name.ko"
 }
 
-# The product's module, and the one of the benchmarks, which is found by its path alone. Benchmarks run on the newest
-# kernel, and older ones have other names for what it calls.
+# The product's module, and those of benchmarks and tests, which are found by their paths alone. They are for the newest
+# kernel: older ones have other names for what they call.
 build_modules() { # VERSION
 	compile_module "$1" rdmareg "usr/lib/modules/$1/updates" kmod-helper proto
 	case $1 in
 	6.*) ;;
-	*) compile_module "$1" rdmareg-fault-cost "usr/libexec/rdmareg/tests/$1" tests/lab/fault-cost ;;
+	*)
+		compile_module "$1" rdmareg-fault-cost "usr/libexec/rdmareg/tests/$1" tests/lab/fault-cost
+		compile_module "$1" rdmareg-fail-calls "usr/libexec/rdmareg/tests/$1" tests/lab/fail-calls
+		;;
 	esac
 }
 

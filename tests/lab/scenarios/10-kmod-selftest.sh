@@ -34,7 +34,27 @@ kill_and_unload() {
 }
 remount() { umount /mnt/$1 && mount -o "$3" "$2" /mnt/$1; }
 
+# Each call that the module makes while it is loaded fails once in turn: it is not there then.
+each_load_fails() {
+	local n=0 left=0 nth=/sys/module/rdmareg_fail_calls/parameters
+	echo Y >$nth/everybody
+	while [ "$left" = 0 ]; do
+		n=$((n + 1))
+		echo $n >$nth/nth
+		! modprobe rdmareg 2>/run/lab/refused || break
+		read -r left <$nth/nth
+		[ "$left" = 0 ] && grep -q "Cannot allocate memory" /run/lab/refused && [ ! -e /dev/rdmareg ] || break
+	done
+	echo N >$nth/everybody
+	[ -c /dev/rdmareg ] && read -r left <$nth/nth && [ "$left" -gt 0 ] && [ $n -gt 1 ]
+}
+
 modprobe loop
+if kernel_at_least 7.0; then
+	check "calls can be made to fail" insmod "$RDMAREG_TESTS/$(uname -r)/rdmareg-fail-calls.ko"
+	check "each call while it is loaded fails once" each_load_fails
+	modprobe -r rdmareg
+fi
 check "the module loads" module_up
 check "the device is there, for its owner and group only" test "$(stat -c %a:%F /dev/rdmareg)" = "660:character special file"
 

@@ -11,7 +11,7 @@
  * device is root's until udev says otherwise.
  *
  * This file runs the tests and has what they share; the tests are in
- * kmod-selftest-{device,range,layout,takers,waits,race,counters,pace,storm}.c.
+ * kmod-selftest-{device,range,layout,takers,waits,race,counters,pace,storm,memory}.c.
  */
 #include "kmod-selftest.h"
 
@@ -454,5 +454,6 @@ int main(int argc, char **argv)
 	good = run_all(counter_tests, only) && good;
 	good = run_all(pace_tests, only) && good;
 	good = run_all(storm_tests, only) && good;
+	good = run_all(memory_tests, only) && good;
 	return good ? 0 : 1;
 }

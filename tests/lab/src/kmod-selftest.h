@@ -46,7 +46,7 @@ struct test {
 #define ON_XFS (ON(XFS) | ON(XFSDAX))
 
 extern const struct test device_tests[], range_tests[], layout_tests[], taker_tests[], wait_tests[],
-	race_tests[], counter_tests[], pace_tests[], storm_tests[];
+	race_tests[], counter_tests[], pace_tests[], storm_tests[], memory_tests[];
 
 _Noreturn void fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
