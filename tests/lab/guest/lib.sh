@@ -47,6 +47,17 @@ setup_nodes() {
 	wait_for ping -c 1 -W 1 $LAB_ADDR_B
 }
 
+# Packets between the nodes go nowhere, as where a switch fails. Without a link there would be no route either, and what soft-RoCE's queue pair
+# for connecting sends then stops that for good (docs/lab.md).
+lose_packets() {
+	on_b ip neigh replace "$LAB_ADDR_A" lladdr 02:00:00:00:00:01 dev veth-b nud permanent &&
+		ip neigh replace "$LAB_ADDR_B" lladdr 02:00:00:00:00:01 dev veth-a nud permanent
+}
+find_way() {
+	on_b ip neigh del "$LAB_ADDR_A" dev veth-b
+	ip neigh del "$LAB_ADDR_B" dev veth-a
+}
+
 # pmem_number 1|2|3 - of the first, second or third range of persistent memory. They are numbered together with the dynamic DAX region,
 # so it depends on whose driver came first.
 pmem_number() {

@@ -75,17 +75,6 @@ disk_is() {
 	dmsetup suspend --noflush --nolockfs "$disk" && dmsetup load "$disk" --table "$1" && dmsetup resume --noudevsync "$disk"
 }
 
-# Packets between the nodes go nowhere, as where a switch fails. Without a link there would be no route either, and what soft-RoCE's queue pair
-# for connecting sends then stops that for good (docs/lab.md).
-lose_packets() {
-	on_b ip neigh replace "$LAB_ADDR_A" lladdr 02:00:00:00:00:01 dev veth-b nud permanent &&
-		ip neigh replace "$LAB_ADDR_B" lladdr 02:00:00:00:00:01 dev veth-a nud permanent
-}
-find_way() {
-	on_b ip neigh del "$LAB_ADDR_A" dev veth-b
-	ip neigh del "$LAB_ADDR_B" dev veth-a
-}
-
 case $what in
 kill-daemon) another_daemon KILL ;;
 stop-daemon) stop "$(cat /run/lab/rdmaregd.pid)" ;;
