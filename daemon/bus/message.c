@@ -40,7 +40,7 @@ int entry_open(sd_bus_message *m, const char *key, const char *type)
 	int r = sd_bus_message_open_container(m, 'e', "sv");
 
 	if (r >= 0)
-		r = sd_bus_message_append(m, "s", key);
+		r = sd_bus_message_append_basic(m, 's', key);
 	return r < 0 ? r : sd_bus_message_open_container(m, 'v', type);
 }
 

@@ -137,17 +137,19 @@ static struct value value_of(const struct region_view *v, enum property p)
 
 static int append_value(sd_bus_message *m, const struct region_view *v, enum property p)
 {
-	struct value value = value_of(v, p);
+	const struct value value = value_of(v, p);
+	const uint32_t small = (uint32_t)value.number;
+	const int truth = (int)value.number;
 
 	switch (*properties[p].type) {
 	case 't':
-		return sd_bus_message_append(m, "t", value.number);
+		return sd_bus_message_append_basic(m, 't', &value.number);
 	case 'u':
-		return sd_bus_message_append(m, "u", (uint32_t)value.number);
+		return sd_bus_message_append_basic(m, 'u', &small);
 	case 'b':
-		return sd_bus_message_append(m, "b", (int)value.number);
+		return sd_bus_message_append_basic(m, 'b', &truth);
 	case 's':
-		return sd_bus_message_append(m, "s", value.text ? value.text : "");
+		return sd_bus_message_append_basic(m, 's', value.text ? value.text : "");
 	case '(':
 		return append_revocation(m, v->region);
 	}
