@@ -84,6 +84,60 @@ int properties_read_brief(struct properties *p, sd_bus_message *m)
 	return take(p, m, &info, r);
 }
 
+#define VALUE(member, name, kind, told, where) PROPERTY_TYPE_##kind
+#define WORD(member, name, vocabulary, told, where) PROPERTY_TYPE_WORD
+static const char types[] = REGION_PROPERTIES(VALUE, WORD);
+static const char structure[] = "(" REGION_PROPERTIES(VALUE, WORD) ")";
+#undef WORD
+#undef VALUE
+
+/* Of the entry that is the only one. */
+static int read_values(sd_bus_message *m, struct rdmareg_region_info *info)
+{
+	const char *key;
+	int r = sd_bus_message_read_basic(m, 's', &key);
+
+	if (r > 0)
+		r = sd_bus_message_enter_container(m, 'v', structure);
+	if (r > 0)
+		r = sd_bus_message_enter_container(m, 'r', types);
+	for (size_t i = 0; i < ARRAY_SIZE(known) && r >= 0; i++)
+		r = field_read(m, &known[i], info);
+	for (unsigned int i = 0; i < 2 && r >= 0; i++)
+		r = sd_bus_message_exit_container(m);
+	return r;
+}
+
+int properties_read_values(struct properties *p, sd_bus_message *m)
+{
+	struct rdmareg_region_info info = nothing();
+	int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+
+	if (r > 0)
+		r = sd_bus_message_enter_container(m, 'e', "sv");
+	if (r > 0)
+		r = read_values(m, &info);
+	for (unsigned int i = 0; i < 2 && r >= 0; i++)
+		r = sd_bus_message_exit_container(m);
+	return take(p, m, &info, r);
+}
+
+void properties_append_option(sd_bus_message *m, int *r)
+{
+	if (*r >= 0)
+		*r = sd_bus_message_open_container(m, 'e', "sv");
+	if (*r >= 0)
+		*r = sd_bus_message_append_basic(m, 's', "properties");
+	if (*r >= 0)
+		*r = sd_bus_message_open_container(m, 'v', "as");
+	if (*r >= 0)
+		*r = sd_bus_message_open_container(m, 'a', "s");
+	for (size_t i = 0; i < ARRAY_SIZE(known) && *r >= 0; i++)
+		*r = sd_bus_message_append_basic(m, 's', known[i].key);
+	for (unsigned int i = 0; i < 3 && *r >= 0; i++)
+		*r = sd_bus_message_close_container(m);
+}
+
 int properties_append_brief(sd_bus_message *m)
 {
 	int r = sd_bus_message_open_container(m, 'a', "s");

@@ -25,6 +25,13 @@ struct properties {
 int properties_read(struct properties *p, sd_bus_message *m);
 
 /*
+ * The same from what an answer has that was asked for with the option properties_append_option(),
+ * all values in a structure, or, if it has no such, from the properties by their names.
+ */
+int properties_read_values(struct properties *p, sd_bus_message *m);
+void properties_append_option(sd_bus_message *m, int *r);
+
+/*
  * The same from a structure with the values of a brief list, in the order of
  * proto/region-properties.h; the others stay zero or "".
  */

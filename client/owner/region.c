@@ -41,6 +41,12 @@ void regions_free_all(struct rdmareg *c)
 
 int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_region **ret)
 {
+	return region_new_as(c, properties_read, answer, ret);
+}
+
+int region_new_as(struct rdmareg *c, properties_read_t *read, sd_bus_message *answer,
+		  struct rdmareg_region **ret)
+{
 	_cleanup_(rdmareg_region_free_cleanup) struct rdmareg_region *region =
 		calloc(1, sizeof(*region));
 	int r;
@@ -50,7 +56,7 @@ int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_region 
 	region->context = c;
 	region->next = c->regions;
 	c->regions = region;
-	r = properties_read(&region->properties, answer);
+	r = read(&region->properties, answer);
 	if (r < 0)
 		return r;
 	region->id = region->properties.info.id;

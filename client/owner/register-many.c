@@ -38,6 +38,7 @@ struct call {
 	sd_bus_slot *slot; /* of the answer; NULL: not asked, or answered */
 	size_t first;
 	size_t n;
+	bool values; /* asked for without their names */
 };
 
 static int check_all(const struct many *x)
@@ -55,7 +56,7 @@ static int check_all(const struct many *x)
 }
 
 /* One of the answer: the error of it, with the words. */
-static int take_one(struct many *x, size_t i, sd_bus_message *reply)
+static int take_one(struct many *x, size_t i, properties_read_t *read, sd_bus_message *reply)
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	char name[FD_NAME_BYTES];
@@ -68,7 +69,7 @@ static int take_one(struct many *x, size_t i, sd_bus_message *reply)
 	if (r > 0)
 		r = sd_bus_message_skip(reply, "o");
 	if (r >= 0)
-		r = id ? region_new(x->context, reply, &x->regions[i])
+		r = id ? region_new_as(x->context, read, reply, &x->regions[i])
 		       : sd_bus_message_skip(reply, "a{sv}");
 	if (r >= 0)
 		r = sd_bus_message_read(reply, "ss", &what, &text);
@@ -101,6 +102,21 @@ static void call_failed(const struct call *call, int error)
 		note(call->many, i, error);
 }
 
+static void ask(struct call *call);
+
+/*
+ * An earlier rdmaregd, or one that does not have all properties, refuses the option, and has begun
+ * nothing. It is asked again as it knows it; if something else is wrong it says so again.
+ */
+static bool is_asked_again(struct call *call, const sd_bus_error *failure)
+{
+	if (!call->values || !sd_bus_error_has_name(failure, RDMAREG_ERROR_INVALID_OPTION))
+		return false;
+	call->many->context->by_names = true;
+	ask(call);
+	return true;
+}
+
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	const sd_bus_error *failure = sd_bus_message_get_error(m);
@@ -109,6 +125,8 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)error;
 	call->slot = sd_bus_slot_unref(call->slot);
 	call->many->waiting--;
+	if (failure && is_asked_again(call, failure))
+		return 1;
 	if (failure)
 		call_failed(call, fail_bus(failure, -sd_bus_message_get_errno(m),
 					   "registering %zu files", call->n));
@@ -118,7 +136,9 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 				 call->n));
 	else
 		for (size_t i = call->first; i < call->first + call->n; i++)
-			note(call->many, i, take_one(call->many, i, m));
+			note(call->many, i,
+			     take_one(call->many, i,
+				      call->values ? properties_read_values : properties_read, m));
 	return 1;
 }
 
@@ -144,6 +164,8 @@ static int new_call(const struct call *call, sd_bus_message **ret)
 	options_open(m, &r);
 	if (x->atomic)
 		option_append(m, &r, "atomic", "b", 1);
+	if (call->values)
+		properties_append_option(m, &r);
 	options_close(m, &r);
 	if (r >= 0) {
 		*ret = m;
@@ -157,8 +179,10 @@ static void ask(struct call *call)
 {
 	struct rdmareg *c = call->many->context;
 	sd_bus_message *m = NULL;
-	int r = new_call(call, &m);
+	int r;
 
+	call->values = !c->by_names;
+	r = new_call(call, &m);
 	if (r >= 0) {
 		r = context_call_async(c, m, c->work_timeout_usec, on_answer, call, &call->slot);
 		if (r < 0)

@@ -159,7 +159,7 @@ static void owner_changed(struct rdmareg *c, const char *owner)
 	struct rdmareg_event e = { 0 };
 
 	c->owner = owner && *owner ? strdup(owner) : NULL;
-	c->introduced = false;
+	c->introduced = c->by_names = false;
 	if (before && !c->owner)
 		e.type = RDMAREG_EVENT_DAEMON_LOST;
 	else if (c->owner)

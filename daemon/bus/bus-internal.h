@@ -202,8 +202,11 @@ struct examination;
  * answered after it, all together.
  */
 struct gathering;
+struct property_choice;
+/* @chosen: what the answer says of each; none: all, by their names */
 int gathering_new(struct bus *b, struct client *c, sd_bus_message *m, size_t n, bool atomic,
-		  struct gathering **ret, struct failure *ret_failure);
+		  const struct property_choice *chosen, struct gathering **ret,
+		  struct failure *ret_failure);
 /* The @index-th: looked at, and registered by @x. */
 void gathering_part(struct gathering *g, sd_bus_message *m, struct client *c, size_t index,
 		    int token, const struct examination *x);
@@ -218,7 +221,7 @@ void gathering_start(struct gathering *g);
 struct option {
 	const char *name;
 	char type;
-	void *value;
+	void *value; /* as sd-bus has the type, but 'b': a bool; 'a': a struct property_choice */
 	bool *ret_given; /* may be NULL */
 };
 
@@ -347,6 +350,9 @@ struct property_choice {
 int properties_choose(sd_bus_message *m, struct property_choice *ret, struct failure *f);
 /* A structure of their values. */
 int properties_append_chosen(sd_bus_message *m, const struct region_view *v,
+			     const struct property_choice *c);
+/* A dictionary with that structure as its only entry, "Values". */
+int properties_append_values(sd_bus_message *m, const struct region_view *v,
 			     const struct property_choice *c);
 
 /* --- manager-register.c */

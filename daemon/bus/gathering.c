@@ -27,6 +27,7 @@ struct gathering {
 	bool atomic;
 	bool undoing;
 	struct failure late; /* of an undoing: what is not down yet; no name: nothing */
+	struct property_choice chosen;
 	struct part parts[];
 };
 
@@ -50,7 +51,8 @@ static struct part_of part_of(struct gathering *g, size_t index)
 }
 
 int gathering_new(struct bus *b, struct client *c, sd_bus_message *m, size_t n, bool atomic,
-		  struct gathering **ret, struct failure *ret_failure)
+		  const struct property_choice *chosen, struct gathering **ret,
+		  struct failure *ret_failure)
 {
 	struct gathering *g = calloc(1, sizeof(*g) + n * sizeof(*g->parts));
 	int r;
@@ -66,6 +68,7 @@ int gathering_new(struct bus *b, struct client *c, sd_bus_message *m, size_t n, 
 	g->n = n;
 	g->left = 1;
 	g->atomic = atomic;
+	g->chosen = *chosen;
 	*ret = g;
 	return 0;
 }
@@ -142,9 +145,11 @@ static int append_part(sd_bus_message *reply, const struct gathering *g, const s
 		region_path(p->region, path);
 	if (r >= 0)
 		r = sd_bus_message_append(reply, "to", there ? p->region : 0, path);
-	if (r >= 0)
-		r = there ? properties_append(reply, &v, UINT32_MAX)
-			  : sd_bus_message_append(reply, "a{sv}", 0);
+	if (r >= 0 && !there)
+		r = sd_bus_message_append(reply, "a{sv}", 0);
+	else if (r >= 0)
+		r = g->chosen.n ? properties_append_values(reply, &v, &g->chosen)
+				: properties_append(reply, &v, UINT32_MAX);
 	if (r >= 0)
 		r = sd_bus_message_append(reply, "ss", there ? "" : why.name,
 					  there ? "" : why.text);

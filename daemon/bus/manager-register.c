@@ -346,8 +346,12 @@ static int read_many(sd_bus_message *m, const struct client *c, struct wanted *w
 int method_register_many(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	_cleanup_(freep) struct wanted *w = calloc(DESCRIPTORS_MAX, sizeof(*w));
+	struct property_choice chosen = { .n = 0 };
 	bool atomic = false;
-	const struct option known[] = { { "atomic", 'b', &atomic, NULL } };
+	const struct option known[] = {
+		{ "atomic", 'b', &atomic, NULL },
+		{ "properties", 'a', &chosen, NULL },
+	};
 	struct bus *b = userdata;
 	struct gathering *g;
 	struct client *c;
@@ -362,9 +366,9 @@ int method_register_many(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (r >= 0)
 		r = read_many(m, c, w, &n, &f);
 	if (r == 0)
-		r = options_read(m, known, 1, &f);
+		r = options_read(m, known, ARRAY_SIZE(known), &f);
 	if (r == 0)
-		r = gathering_new(b, c, m, n, atomic, &g, &f);
+		r = gathering_new(b, c, m, n, atomic, &chosen, &g, &f);
 	if (r)
 		return refuse(m, r, &f);
 	for (size_t i = 0; i < n; i++) {

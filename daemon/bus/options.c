@@ -21,20 +21,32 @@ static const char *type_name(char type)
 		return "a 32-bit number (u)";
 	case 'o':
 		return "an object path (o)";
+	case 'a':
+		return "an array of strings (as)";
 	default:
 		return "true or false (b)";
 	}
 }
 
-static int read_value(sd_bus_message *m, const struct option *o)
+static bool is_of_type(const struct option *o, const char *contents)
 {
-	const char type[] = { o->type, 0 };
+	return o->type == 'a' ? !strcmp(contents, "as") : contents[0] == o->type && !contents[1];
+}
+
+/* @contents: as its type is. */
+static int read_value(sd_bus_message *m, const struct option *o, const char *contents,
+		      struct failure *f)
+{
 	int v, r;
 
-	r = sd_bus_message_enter_container(m, 'v', type);
+	r = sd_bus_message_enter_container(m, 'v', contents);
 	if (r < 0)
 		return r;
-	if (o->type == 'b') { /* sd-bus reads an int */
+	if (o->type == 'a') {
+		r = properties_choose(m, o->value, f);
+		if (r)
+			return r;
+	} else if (o->type == 'b') { /* sd-bus reads an int */
 		r = sd_bus_message_read_basic(m, 'b', &v);
 		if (r >= 0)
 			*(bool *)o->value = v;
@@ -75,11 +87,11 @@ static int read_entry(sd_bus_message *m, const struct option *known, size_t n, s
 		r = sd_bus_message_peek_type(m, NULL, &contents);
 		if (r < 0)
 			return r;
-		if (contents[0] != known[i].type || contents[1])
+		if (!is_of_type(&known[i], contents))
 			return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
 					   "option '%s' must be %s, not of type '%.30s'", key,
 					   type_name(known[i].type), contents);
-		return read_value(m, &known[i]);
+		return read_value(m, &known[i], contents, f);
 	}
 	return refuse_key(key, known, n, f);
 }

@@ -5,6 +5,7 @@
  * two, so they cannot differ, and a property without a value does not compile.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bus/bus-internal.h"
@@ -223,6 +224,22 @@ int properties_append_chosen(sd_bus_message *m, const struct region_view *v,
 
 	for (unsigned int i = 0; i < c->n && r >= 0; i++)
 		r = append_value(m, v, (enum property)c->property[i]);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int properties_append_values(sd_bus_message *m, const struct region_view *v,
+			     const struct property_choice *c)
+{
+	char type[sizeof(c->type) + 2];
+	int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+	snprintf(type, sizeof(type), "(%s)", c->type);
+	if (r >= 0)
+		r = entry_open(m, "Values", type);
+	if (r >= 0)
+		r = properties_append_chosen(m, v, c);
+	if (r >= 0)
+		r = entry_close(m);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "client/include/rdmareg.h"
@@ -105,6 +106,54 @@ static void test_one_fails(int atomic)
 	end(&x);
 }
 
+/* What comes with the answer is what is said of the region otherwise. */
+static void test_properties(void)
+{
+	struct rdmareg_region_info a = { .size = sizeof(a) }, b = { .size = sizeof(b) };
+	struct rdmareg_region *again;
+	struct many x;
+
+	begin(&x);
+	check(rdmareg_register_many(x.context, x.request, FILES, 1, x.region, x.error) == 0);
+	for (size_t i = 0; i < FILES; i++) {
+		check(rdmareg_lookup(x.context, rdmareg_region_id(x.region[i]), &again) == 0);
+		check(rdmareg_region_get_info(x.region[i], &a) == 0 &&
+		      rdmareg_region_get_info(again, &b) == 0);
+		check(a.id == b.id && a.state == RDMAREG_STATE_LIVE && a.state == b.state &&
+		      a.policy == b.policy && a.access == b.access && a.length == 8192 &&
+		      a.valid_length == b.valid_length && a.grace_usec == b.grace_usec && a.rkey &&
+		      a.rkey == b.rkey && a.address == b.address && a.uid == b.uid &&
+		      a.faults == b.faults && a.warm_mode == b.warm_mode && !a.revocation.id &&
+		      a.translation_bytes == b.translation_bytes && a.clients == 1 &&
+		      a.durability == b.durability && a.path_state == b.path_state);
+		check(*a.path && !strcmp(a.path, b.path) && !strcmp(a.session, b.session) &&
+		      *a.arbitration_reason && !strcmp(a.arbitration_reason, b.arbitration_reason));
+		rdmareg_region_free(again);
+	}
+	end(&x);
+}
+
+/* An option that is wrong is refused, and nothing was begun. */
+static void test_wrong_properties(const char *type, const char *name, const char *said)
+{
+	sd_bus_message *m = new_manager_call(bus, "RegisterRegions");
+	size_t before = count_regions(bus);
+	sd_bus_error e = SD_BUS_ERROR_NULL;
+	int fd = make_memfd(8192);
+
+	check(sd_bus_message_append(m, "a(httsa{sv})", 1, fd, UINT64_C(0), UINT64_C(0), "rw", 0) >=
+	      0);
+	check((*type == 's'
+		       ? sd_bus_message_append(m, "a{sv}", 1, "properties", "s", name)
+		       : sd_bus_message_append(m, "a{sv}", 1, "properties", "as", 1, name)) >= 0);
+	check(sd_bus_call(bus, m, 0, &e, NULL) < 0 &&
+	      sd_bus_error_has_name(&e, RDMAREG_ERROR_INVALID_OPTION) && strstr(e.message, said));
+	check(count_regions(bus) == before);
+	sd_bus_error_free(&e);
+	sd_bus_message_unref(m);
+	close(fd);
+}
+
 static bool is_degraded(struct rdmareg_region *r)
 {
 	struct rdmareg_region_info info = { .size = sizeof(info) };
@@ -177,6 +226,9 @@ int main(void)
 	test_one_exchange(first.id);
 	test_one_fails(0);
 	test_one_fails(1);
+	test_properties();
+	test_wrong_properties("as", "Nothing", "a region has no property 'Nothing'");
+	test_wrong_properties("s", "Id", "must be an array of strings (as)");
 	test_rails();
 	disconnect(bus);
 	close(fd);

@@ -50,6 +50,8 @@ void mock_take_options(sd_bus_message *m)
 		else if (*type == 'b' && sd_bus_message_read(m, "v", type, &truth) >= 0)
 			n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, "%d",
 					      truth);
+		else if (sd_bus_message_skip(m, "v") >= 0) /* lists */
+			n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, "...");
 		else
 			abort();
 		assert(n < sizeof(mock_options) && sd_bus_message_exit_container(m) >= 0);
@@ -288,6 +290,12 @@ static int on_register_many(sd_bus_message *m, void *userdata, sd_bus_error *err
 	int fd;
 
 	(void)userdata;
+	assert(sd_bus_message_skip(m, "a(httsa{sv})") > 0);
+	mock_take_options(m);
+	if (mock_option("properties")) /* as one that is older than the option */
+		return sd_bus_error_set(error, RDMAREG_ERROR_INVALID_OPTION,
+					"there is no option 'properties' here; known are: atomic");
+	assert(sd_bus_message_rewind(m, 1) >= 0);
 	assert(sd_bus_message_enter_container(m, 'a', "(httsa{sv})") > 0);
 	for (; sd_bus_message_enter_container(m, 'r', "httsa{sv}") > 0; n++) {
 		assert(n < 16 &&
