@@ -5,16 +5,16 @@
 # is released by the product's own means, and rdmaregctl doctor finds nothing that is wrong; then the product is ended, and
 # nothing of it is there any more. Each function prints what is left, a line for each thing, and nothing if all is gone.
 #
-# Where all is as it should be, three programs are started: in the emulator that costs more than what they do.
+# Where all is as it should be, two programs are started, and the doctor its own: in the emulator that costs more than what they do.
 
 LEFT_SEC=${LEFT_SEC:-30}
 
 STANDING=/var/lib/rdmareg/standing
 
-# daemon_runs - by the number in its lock.
+# daemon_runs - by the number in its lock, which no line ends.
 daemon_runs() {
 	local pid name
-	read -r pid <"$RDMAREG_RUNDIR/lock" && read -r name <"/proc/$pid/comm" && [ "$name" = rdmaregd ]
+	pid=$(<"$RDMAREG_RUNDIR/lock") && read -r name <"/proc/$pid/comm" && [ "$name" = rdmaregd ]
 } 2>/dev/null
 
 # files_in DIRECTORY...
@@ -30,6 +30,13 @@ ids() {
 	local id
 	rdmaregctl list --no-legend | while read -r id _; do echo "$id"; done
 }
+
+# are_watched - is anything? Each region is, where the module is loaded; true where that is not known.
+are_watched() {
+	local n
+	read -r n <"/sys/class/misc/rdmareg/totals/ranges" || return 0
+	[ "$n" != 0 ]
+} 2>/dev/null
 
 # each_is KIND - every line that comes is one of these.
 each_is() {
@@ -59,7 +66,7 @@ let_go() {
 # finds. What status tells of this machine is no leak: a scenario may have drained it, or have no module.
 left_up() {
 	local there found wrong=''
-	there=$(ids | each_is region; files_in "$RDMAREG_RUNDIR/sessions" "$RDMAREG_RUNDIR/dax" $STANDING | each_is file)
+	there=$(! are_watched || ids | each_is region; files_in "$RDMAREG_RUNDIR/sessions" "$RDMAREG_RUNDIR/dax" $STANDING | each_is file)
 	if [ -n "$there" ]; then
 		echo "$there"
 		return

@@ -6,6 +6,7 @@
 # Registering, listing, showing, releasing, on every filesystem of the lab, by root and by an ordinary user; and that nothing is left of any of it.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
+. /lab/guest/left.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 product_up || exit 1
 
@@ -157,6 +158,13 @@ for fs in ext4 xfs; do
 	check "quota on $fs: unmount" wait_for umount /mnt/quota
 done
 
+# what the driver looks for after each scenario is found when it is there
+zeroes /mnt/tmpfs/stays 1
+r=$(register /mnt/tmpfs/stays)
+check "a daemon that runs is seen" daemon_runs
+expect_equal "a region that stays is found" "region $(field id "$r")" "$(left_up)"
+check "it can be let go" let_go
+check "and nothing else is left" wait_for nothing_up
 check "no memory region left" wait_for test "$(mr_count)" -le "$baseline"
 check "no mapping left" wait_for no_keeper_mappings
 check "no region listed" test "$(rdmaregctl --json list | jq '[.. | .id? // empty] | length')" = 0
