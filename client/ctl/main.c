@@ -346,6 +346,7 @@ int main(int argc, char **argv)
 	struct ctl ctl = { 0 };
 	_Alignas(8) char options[OPTIONS_BYTES] = { 0 };
 	const struct verb *verb;
+	static char help[] = "--help";
 	int r, first, at = 1;
 
 	/*
@@ -358,6 +359,10 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[at], "--version")) {
 		printf("rdmaregctl %s\n", PROJECT_VERSION);
 		return finish(EXIT_OK);
+	}
+	if (!strcmp(argv[at], "help") && at + 1 < argc) { /* of a verb: as VERB --help */
+		take_out(&argc, argv, at);
+		argv[argc++] = help;
 	}
 	if (argv[at][0] == '-' || !strcmp(argv[at], "help")) {
 		print_usage();

@@ -739,6 +739,7 @@ static void test_sessions(void)
 	assert(run_ctl("register /proc/self/exe --access r --session job-7 --json") == 0);
 	assert(run_ctl("session release job-7 --uid 0 --limit 1us") == 0 &&
 	       says(" late: the storage hangs\n"));
+	assert(run_ctl("help session create") == 0 && says("session create [OPTION...] NAME"));
 	assert(run_ctl("session --help") == 0 && says("  session release NAME") &&
 	       !says("selftest"));
 	assert(run_ctl("session create --help") == 0 && says("rdmaregctl session create [OPTION"));
