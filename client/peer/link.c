@@ -6,6 +6,7 @@
  * What always holds: the first reason for the end is kept, whatever follows.
  */
 #include <poll.h>
+#include <sys/epoll.h>
 
 #include "error.h"
 #include "peer.h"
@@ -28,6 +29,11 @@ int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 	 */
 	rdma_disconnect(p->id);
 	rdma_destroy_qp(p->id);
+	/*
+	 * A completion may have been told of, or be so yet, and nobody looks any more: the
+	 * caller's descriptor would stay readable.
+	 */
+	epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, p->completions->fd, NULL);
 	p->flush_qp = NULL;
 	p->sends_busy = 0;
 	e.error = p->end.code;

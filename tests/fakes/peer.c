@@ -33,7 +33,8 @@
  *   to              in MiB, less one: the file is that long when they have settled
  *
  * What always holds: what is posted is done at once, and nothing is looked at again after it
- * failed, as with a queue pair in error. Whoever acknowledges has nothing in flight on any rail, and
+ * failed, as with a queue pair in error. A completion queue that was armed tells of one completion,
+ * and of no more until it is armed again; each event that is taken is acknowledged. Whoever acknowledges has nothing in flight on any rail, and
  * posts nothing until all that asked have settled, or the program ends.
  */
 #include <arpa/inet.h>
@@ -91,6 +92,7 @@ static struct connection {
 	unsigned int rail; /* from 1 */
 	bool told, broken;
 	bool asked, settling; /* a revocation that is not acknowledged; that is, and not settled */
+	bool armed;	      /* its queue tells of the next completion */
 	struct written written[4096];
 	unsigned int n_written;
 	struct wire_accept accepted;
@@ -385,7 +387,7 @@ struct ibv_comp_channel *ibv_create_comp_channel(struct ibv_context *c)
 	struct ibv_comp_channel *channel = calloc(1, sizeof(*channel));
 
 	channel->context = c;
-	channel->fd = eventfd(0, EFD_CLOEXEC);
+	channel->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
 	return channel;
 }
 
@@ -409,20 +411,29 @@ struct ibv_cq *ibv_create_cq(struct ibv_context *c, int cqe, void *userdata,
 
 int ibv_destroy_cq(struct ibv_cq *cq)
 {
+	assert(!cq->comp_events_completed); /* it would wait for ever */
 	free(cq);
 	return 0;
 }
 
 int ibv_get_cq_event(struct ibv_comp_channel *channel, struct ibv_cq **cq, void **userdata)
 {
-	(void)channel, (void)cq, (void)userdata;
-	errno = EAGAIN;
-	return -1;
+	struct connection *c = connections;
+	eventfd_t count;
+
+	(void)userdata;
+	if (eventfd_read(channel->fd, &count) < 0)
+		return -1;
+	while (!c->cq || c->cq->channel != channel)
+		c++;
+	*cq = c->cq;
+	c->cq->comp_events_completed++;
+	return 0;
 }
 
 void ibv_ack_cq_events(struct ibv_cq *cq, unsigned int n)
 {
-	(void)cq, (void)n;
+	cq->comp_events_completed -= n;
 }
 
 struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *address, size_t length, uint64_t iova,
@@ -481,11 +492,18 @@ const char *ibv_wc_status_str(enum ibv_wc_status status)
 	return status == IBV_WC_REM_ACCESS_ERR ? "remote access error" : "another status";
 }
 
+static void tell(struct connection *c)
+{
+	if (c->armed)
+		eventfd_write(c->cq->channel->fd, 1);
+	c->armed = false;
+}
+
 static void complete(struct connection *c, uint64_t id, enum ibv_wc_status status)
 {
 	assert(c->n_completions < N);
 	c->completions[c->n_completions++] = (struct ibv_wc){ .wr_id = id, .status = status };
-	eventfd_write(c->cq->channel->fd, 1);
+	tell(c);
 }
 
 static void break_connection(struct connection *c, uint64_t id)
@@ -677,7 +695,12 @@ static int poll_cq(struct ibv_cq *cq, int n, struct ibv_wc *ret)
 
 static int req_notify_cq(struct ibv_cq *cq, int solicited_only)
 {
-	(void)cq, (void)solicited_only;
+	struct connection *c = of_cq(cq);
+
+	(void)solicited_only;
+	c->armed = true;
+	if (is_revoked())
+		tell(c); /* of nothing, as is allowed: so it looks until that settles */
 	return 0;
 }
 

@@ -58,6 +58,18 @@ static void check_bytes(uint64_t offset, size_t length)
 	assert(!memcmp(got, sent + offset, length) && got[length] == 0xee);
 }
 
+/* Nothing has happened that was not taken: a program's loop sleeps. */
+static bool is_quiet(void)
+{
+	struct pollfd fd = { .fd = rdmareg_rails_get_fd(rails), .events = POLLIN };
+	struct rdmareg_peer_event e = { .size = sizeof(e) };
+
+	while (rdmareg_rails_next_event(rails, &e) == 1)
+		;
+	assert(rdmareg_rails_dispatch(rails) == 0);
+	return poll(&fd, 1, 0) == 0;
+}
+
 /* Every byte is right, and each rail had its part. */
 static void test_striped(void)
 {
@@ -77,6 +89,7 @@ static void test_striped(void)
 	assert(rdmareg_rails_write(rails, sent, SIZE_MAX, 0) == -ERANGE);
 	assert(rdmareg_rails_flush(rails, 0) == 0);
 	assert(info_of(RDMAREG_ALL_RAILS).valid_length == 4 * MIB && info_of(1).region == 8);
+	assert(is_quiet());
 }
 
 /* A part of it is lost with its link, also what was placed: the other rail writes it again. */
@@ -96,6 +109,22 @@ static void test_breaks(void)
 	assert(!info_of(1).connected && info_of(0).connected &&
 	       info_of(RDMAREG_ALL_RAILS).connected);
 	assert(rdmareg_rails_flush(rails, 0) == 0);
+}
+
+/* Nothing comes from a connection that has ended, be it one of several or the only one. */
+static void test_quiet(void)
+{
+	const struct rdmareg_rails_options o = { .size = sizeof(o), .no_reconnect = 1 };
+
+	assert(open_with("length=4 valid=4 breaks=2 at=6", BOTH, &o) == 0 && is_quiet());
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == BYTES && connected() == 1);
+	assert(is_quiet());
+	check_bytes(0, BYTES);
+	assert(is_quiet());
+	rails = rdmareg_rails_close(rails);
+	assert(open_with("length=4 valid=4 breaks=1 at=6", FIRST, &o) == 0 && is_quiet());
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == -ETIMEDOUT && !connected());
+	assert(is_quiet());
 }
 
 /* What the kernel thinks of the way there ends nothing: the adapter goes on. */
@@ -357,10 +386,10 @@ static void test_lists(void)
 }
 
 static void (*const tests[])(void) = {
-	test_striped,	test_breaks,	 test_moved,   test_read_breaks,
-	test_none_left, test_file_fails, test_revoked, test_both_revoked,
-	test_truncated, test_first_only, test_absent,  test_lists,
-	test_again,	test_all_again,	 test_silent,  test_not_again,
+	test_quiet,	 test_striped,	  test_breaks,	test_moved,	   test_read_breaks,
+	test_none_left,	 test_file_fails, test_revoked, test_both_revoked, test_truncated,
+	test_first_only, test_absent,	  test_lists,	test_again,	   test_all_again,
+	test_silent,	 test_not_again,
 };
 
 int main(void)
