@@ -5,8 +5,8 @@
  *
  * What always holds: nothing here waits; each look takes in what has come and does the next step, so
  * that the other rails are never held up. A rail takes its new connection's place between two
- * transfers only: in the middle of one nobody would answer its keeper. One that was refused for good
- * is not tried any more.
+ * transfers only: in the middle of one nobody would answer its keeper. One that the other side
+ * refused for good is not tried any more; what went wrong on this machine may pass.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -35,7 +35,10 @@ static uint64_t pause_after(unsigned int tries)
 	return usec < LONGEST_USEC ? usec : LONGEST_USEC;
 }
 
-/* The ticket is not good any more, or what it is for is not what the other rails have. */
+/*
+ * Of what the other side said: the ticket is not good any more, or what it is for is not what the
+ * other rails have.
+ */
 static bool is_final(int error)
 {
 	return error == -EACCES || error == -EPERM || error == -EPROTO || error == -EINVAL;
@@ -153,13 +156,18 @@ static int take_accept(const struct rdmareg_rails *r, struct rail *l)
 {
 	struct rdmareg_peer *p = l->again.peer;
 	struct rdma_cm_event *e;
-	int error = cm_take(p->channel, RDMA_CM_EVENT_ESTABLISHED, &e);
+	bool said;
+	int error = cm_take_answer(p->channel, RDMA_CM_EVENT_ESTABLISHED, &e, &said);
 
-	if (error <= 0)
-		return error;
-	error = peer_take_accept(p, e);
 	if (error == 0)
-		error = rails_check_same(r, l, p);
+		return 0;
+	if (error > 0) {
+		said = true;
+		error = peer_take_accept(p, e);
+		if (error == 0)
+			error = rails_check_same(r, l, p);
+	}
+	l->again.never = said && is_final(error);
 	return error < 0 ? error : 2;
 }
 
@@ -205,7 +213,6 @@ static void give_up(struct rail *l, int error, uint64_t now)
 		snprintf(l->why.text, sizeof(l->why.text), "%s", rdmareg_last_error());
 	}
 	a->peer = rdmareg_peer_close(a->peer);
-	a->never = is_final(error);
 	a->at_usec = add_saturating(now, pause_after(++a->tries));
 }
 

@@ -35,13 +35,14 @@ static int left_msec(uint64_t deadline_usec)
 }
 
 /* The sentences of an attempt; "connecting to HOST:PORT: " is put before them in the end. */
-static int refused(const struct rdma_cm_event *e)
+static int refused(const struct rdma_cm_event *e, bool *ret_said)
 {
 	struct wire_reject j;
 	const char *hint;
 	int error;
 
 	if (wire_get_reject(e->param.conn.private_data, e->param.conn.private_data_len, &j) == 0) {
+		*ret_said = true;
 		error = wire_refusal_errno(j.reason, &hint);
 		return fail(error, "the other side refuses: %s; %s",
 			    *j.text ? j.text : "it does not say why", hint);
@@ -55,13 +56,16 @@ static int refused(const struct rdma_cm_event *e)
 		    e->status);
 }
 
-static int unexpected(const struct rdma_cm_event *e)
+static int unexpected(const struct rdma_cm_event *e, bool *ret_said)
 {
 	int error = e->status < 0 ? -e->status : e->status;
 
+	if (e->status == -1) /* not EPERM: a call of librdmacm failed, and its errno is lost */
+		error = ECONNABORTED;
+
 	switch (e->event) {
 	case RDMA_CM_EVENT_REJECTED:
-		return refused(e);
+		return refused(e, ret_said);
 	case RDMA_CM_EVENT_ADDR_ERROR:
 		if (error == ENODEV)
 			return fail(
@@ -78,21 +82,30 @@ static int unexpected(const struct rdma_cm_event *e)
 	}
 }
 
-int cm_take(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
-	    struct rdma_cm_event **ret)
+int cm_take_answer(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
+		   struct rdma_cm_event **ret, bool *ret_said)
 {
 	struct rdma_cm_event *e;
 	int r;
 
+	*ret_said = false;
 	if (rdma_get_cm_event(channel, &e))
 		return errno == EAGAIN ? 0 : fail(errno, "%s", strerror(errno));
 	if (e->event == wanted) {
 		*ret = e;
 		return 1;
 	}
-	r = unexpected(e);
+	r = unexpected(e, ret_said);
 	rdma_ack_cm_event(e);
 	return r;
+}
+
+int cm_take(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
+	    struct rdma_cm_event **ret)
+{
+	bool said;
+
+	return cm_take_answer(channel, wanted, ret, &said);
 }
 
 int cm_fail_silent(enum rdma_cm_event_type wanted)

@@ -6,6 +6,7 @@
 #define RDMAREG_CLIENT_CM_H
 
 #include <rdma/rdma_cma.h>
+#include <stdbool.h>
 
 #define CM_REJECT_NO_LISTENER 8 /* IB_CM_REJ_INVALID_SERVICE_ID of IB spec 12.6.7.2 */
 
@@ -37,6 +38,9 @@ int cm_wait(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
 /* The same without waiting. 1: @ret is set; 0: there is no event; a failure. */
 int cm_take(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
 	    struct rdma_cm_event **ret);
+/* @ret_said: the failure is what a keeper at the other side said. */
+int cm_take_answer(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
+		   struct rdma_cm_event **ret, bool *ret_said);
 /* The sentence of one who waited for it too long: -ETIMEDOUT. */
 int cm_fail_silent(enum rdma_cm_event_type wanted);
 

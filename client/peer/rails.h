@@ -24,7 +24,7 @@ struct again {
 	int ask_msec;	    /* of the question for its address */
 	unsigned int tries; /* that failed */
 	uint64_t at_usec; /* the next one begins, or the one under way is given up; 0: not known */
-	bool never;	  /* refused for good */
+	bool never;	  /* the other side refused it for good */
 };
 
 struct rail {

@@ -22,6 +22,7 @@
  *   on              only that rail fails
  *   absent          nothing listens at that rail
  *   silent          nobody answers a request to connect to that rail
+ *   stumbles        this machine fails to take a connection to that rail up, the second time
  *   expired         that rail's ticket is refused
  *   shorter, other  that rail's region is half as long; is of another file
  *   breaks, at      that rail's link is down from its access number "at" on; what was written over it
@@ -293,6 +294,10 @@ int rdma_connect(struct rdma_cm_id *id, struct rdma_conn_param *param)
 	fake_peer.tried[rail - 1]++;
 	if (setting("silent") == rail)
 		return 0;
+	if (setting("stumbles") == rail && fake_peer.tried[rail - 1] == 2) {
+		push(id, RDMA_CM_EVENT_CONNECT_ERROR, -1); /* whatever the queue pair refused */
+		return 0;
+	}
 	if (setting("expired") == rail) {
 		reject(id, WIRE_REFUSED_TICKET, "expired", 0);
 		return 0;
