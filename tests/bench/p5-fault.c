@@ -11,10 +11,9 @@
  * next round is due. The sync is due when even plain ODP can have written everything, so syncs are
  * equally far apart however long the writes take, as they are where a clock makes them; in the
  * manner "whole, sync at once" it follows the last write. What counts is the time of the writes
- * themselves; the rounds in which the engine learns what the peer does do not count. Each way in
- * turn, in each repetition another one first. "Pinned" is memory without a file, since the kernel
- * pins none: what no fault at all would be. A peer that is "known for long" has written in so many
- * rounds before that adaptive trusts it for more than the four of the beginning.
+ * themselves; the rounds in which the engine learns what the peer does do not count: some periods of
+ * the manner. Each way in turn, in each repetition another one first. "Pinned" is memory without a
+ * file, since the kernel pins none: what no fault at all would be.
  *
  * What reached the disk is what /sys/block/DEVICE/stat says, for each byte that the peer wrote.
  *
@@ -34,9 +33,9 @@
 #include "reach.h"
 
 #define PAGES 8u
-#define LEARNING 4u /* rounds */
-#define LONG 120u   /* likewise, of a peer that is known for long: a twentieth is more than four */
-#define COUNTED 24u /* likewise: a multiple of all periods below */
+#define LEARNING 4u /* periods of the manner */
+#define COUNTED 24u /* rounds at least, and ... */
+#define PERIODS 8u  /* ... periods at least */
 #define REPETITIONS 3u
 /*
  * After a sync at least: the engine waits for 50 ms of quiet, and brings back what it does; and what
@@ -44,7 +43,7 @@
  */
 #define PAUSE_USEC 25e4
 
-enum kind { ADAPTIVE, KNOWN, OFF, READ, WRITE, PLAIN, PINNED, N_KINDS };
+enum kind { ADAPTIVE, OFF, READ, WRITE, PLAIN, PINNED, N_KINDS };
 
 static const struct {
 	const char *name;
@@ -52,7 +51,6 @@ static const struct {
 	enum way way;
 } kinds[N_KINDS] = {
 	[ADAPTIVE] = { "adaptive", RDMAREG_WARM_ADAPTIVE, WAY_REGION },
-	[KNOWN] = { "adaptive, known for long", RDMAREG_WARM_ADAPTIVE, WAY_REGION },
 	[OFF] = { "off", RDMAREG_WARM_OFF, WAY_REGION },
 	[READ] = { "read", RDMAREG_WARM_READ, WAY_REGION },
 	[WRITE] = { "write", RDMAREG_WARM_WRITE, WAY_REGION },
@@ -87,15 +85,32 @@ struct series {
 	struct samples rate, p99, disk;
 };
 
+/* In rounds. */
+static unsigned int period_of(enum manner manner)
+{
+	return manner == EVERY_EIGHTH ? 8 : manner == EVERY_SECOND ? 2 : 1;
+}
+
+/* The rounds before those that count. */
+static unsigned int learning(enum manner manner)
+{
+	return LEARNING * period_of(manner);
+}
+
+static unsigned int counted(enum manner manner)
+{
+	unsigned int rounds = PERIODS * period_of(manner);
+
+	return rounds < COUNTED ? COUNTED : rounds;
+}
+
 /* Whether the peer writes that page in that round. */
-static bool writes(enum manner manner, unsigned int before, unsigned int round, unsigned int page,
-		   unsigned int *seed)
+static bool writes(enum manner manner, unsigned int round, unsigned int page, unsigned int *seed)
 {
 	switch (manner) {
 	case EVERY_SECOND:
-		return round % 2 == 0;
 	case EVERY_EIGHTH:
-		return round % 8 == 0;
+		return round % period_of(manner) == 0;
 	case HALVES:
 		return page % 2 == 0;
 	case DENSE:
@@ -103,7 +118,7 @@ static bool writes(enum manner manner, unsigned int before, unsigned int round, 
 	case TENTHS:
 		return rand_r(seed) % 10 == 0;
 	case STOPS: /* but for one page, or there were nothing to measure */
-		return round < before + COUNTED / 2 || page == 0;
+		return round < learning(manner) + COUNTED / 2 || page == 0;
 	default:
 		return true;
 	}
@@ -134,16 +149,11 @@ static double pause_usec(unsigned int cost)
 	return PAUSE_USEC + 2.0 * cost * fault_packet_usec();
 }
 
-/* The rounds before those that count. */
-static unsigned int learning(enum kind kind)
-{
-	return kind == KNOWN ? LONG : LEARNING;
-}
-
 static void slice(struct reach *r, int fd, const char *device, enum manner manner,
-		  unsigned int cost, enum kind kind, struct series *s)
+		  unsigned int cost, struct series *s)
 {
-	unsigned int before = learning(kind), rounds = before + (quick ? 2 : COUNTED), seed = 1;
+	unsigned int before = learning(manner), seed = 1;
+	unsigned int rounds = before + (quick ? 2 : counted(manner));
 	double begin, busy = 0, disk = 0, period = writes_usec(cost) + pause_usec(cost);
 	struct samples took = { 0 };
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
@@ -158,7 +168,7 @@ static void slice(struct reach *r, int fd, const char *device, enum manner manne
 		for (unsigned int i = 0; i < PAGES; i++) {
 			double usec;
 
-			if (!writes(manner, before, round, i, &seed))
+			if (!writes(manner, round, i, &seed))
 				continue;
 			usec = reach_write(r, PAGE, i * PAGE);
 			if (round < before)
@@ -215,7 +225,7 @@ static void one(const char *place, const char *device, enum manner manner, unsig
 	syncfs(fd);
 	fault_set(cost);
 	slice(&r, fd, kinds[kind].way == WAY_PINNED || !strcmp(device, "-") ? NULL : device, manner,
-	      cost, kind, s);
+	      cost, s);
 	end(&r, fd);
 }
 
@@ -263,24 +273,13 @@ static void measure_first(const char *place, bool write, unsigned int cost)
 		samples_clear(&median[k]);
 }
 
-static bool is_adaptive(enum kind kind)
-{
-	return kind == ADAPTIVE || kind == KNOWN;
-}
-
-/*
- * A fresh peer faults in one round of five, so no more than 4.8 times plain ODP can come of it at
- * F = 100.
- */
 static const char *goal_of(enum manner manner, unsigned int cost, enum kind kind)
 {
-	if (!is_adaptive(kind))
+	if (kind != ADAPTIVE)
 		return NULL;
 	if (manner != WHOLE || !cost)
 		return ">= 0.98";
-	if (cost < 100)
-		return ">= 1.5";
-	return kind == KNOWN ? ">= 5" : NULL;
+	return cost < 100 ? ">= 1.5" : ">= 5";
 }
 
 static void print(const char *place, enum manner manner, unsigned int cost,
@@ -305,21 +304,16 @@ static void print(const char *place, enum manner manner, unsigned int cost,
 		if (manner == WHOLE && k != PINNED)
 			row_ratio(subject, "p99 / p99 of pinned memory", &s->p99,
 				  &series[PINNED].p99,
-				  is_adaptive(k) || k == WRITE ? "<= 1.2" : NULL);
+				  k == ADAPTIVE || k == WRITE ? "<= 1.2" : NULL);
 		if (s->disk.n)
 			row_ratio(subject, "bytes to disk per byte written / plain odp", &s->disk,
-				  &plain->disk, is_adaptive(k) ? "<= 1.05" : NULL);
+				  &plain->disk, k == ADAPTIVE ? "<= 1.05" : NULL);
 	}
 }
 
-/*
- * Everything with all ways, but who is known for long only where a fault costs something; the other
- * manners are there to see that adaptive does no harm.
- */
-static bool is_measured(enum manner manner, unsigned int cost, enum kind kind)
+/* Everything with all ways; the other manners are there to see that adaptive does no harm. */
+static bool is_measured(enum manner manner, enum kind kind)
 {
-	if (kind == KNOWN)
-		return manner == WHOLE && cost && !quick;
 	return manner == WHOLE || kind == ADAPTIVE || kind == PLAIN;
 }
 
@@ -332,7 +326,7 @@ static void measure(const char *place, const char *device, enum manner manner, u
 		for (unsigned int n = 0; n < N_KINDS; n++) {
 			enum kind kind = (enum kind)((i + n) % N_KINDS);
 
-			if (is_measured(manner, cost, kind))
+			if (is_measured(manner, kind))
 				one(place, device, manner, cost, kind, &series[kind]);
 		}
 	print(place_name(place), manner, cost, series);

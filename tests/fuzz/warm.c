@@ -8,7 +8,7 @@
  * writing only if the region and its mode allow it. Each request ends exactly once. What was
  * reclaimed does not come back by itself, and what waits is all handed out in the end. What is brought
  * back unasked in a second is no more than two seconds' share. What a chunk holds is wanted only of
- * those that adaptive brings back for writing.
+ * those that adaptive brings back, and may bring back for writing.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -85,8 +85,9 @@ static bool next_chunk(uint64_t *ret_wait)
 		rewarmed += c.length;
 		assert(rewarmed <= 2 * w.bytes_per_sec + WARM_CHUNK_BYTES);
 	}
-	assert(c.sampled == (w.out == WARM_REWARM && c.write && w.blocks.mode == WARM_ADAPTIVE));
-	assert(c.sampled || !c.stale.pages);
+	assert(!c.sampled ||
+	       (w.out == WARM_REWARM && w.blocks.mode == WARM_ADAPTIVE && w.blocks.can_write));
+	assert(c.sampled || !c.before.pages);
 	out = c;
 	take_finished();
 	return true;
@@ -103,7 +104,7 @@ static void come_back(struct bytes *b, int error)
 		memset(s.sum, what >> 1 & 1, sizeof(s.sum));
 	}
 	if (out.sampled)
-		warm_sampled(&w, &s, !warm_is_stale(&out, &s));
+		warm_sampled(&w, &s);
 	out.sampled = false;
 	warm_done(&w, error);
 }

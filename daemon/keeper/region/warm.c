@@ -74,7 +74,7 @@ static void run(struct job *job)
 	r->warming.sample = (struct warm_sample){ 0 };
 	if (r->warming.chunk.sampled) {
 		take_sample(r);
-		if (warm_is_stale(&r->warming.chunk, &r->warming.sample))
+		if (warm_block_is_same(&r->warming.chunk.before, &r->warming.sample))
 			r->warming.chunk.write = false;
 	}
 	r->warming.error = prefetch(r);
@@ -167,7 +167,7 @@ static void done(struct job *job)
 		kregion_tell_counters(r);
 	}
 	if (r->warming.chunk.sampled)
-		warm_sampled(&r->warming.engine, &r->warming.sample, r->warming.chunk.write);
+		warm_sampled(&r->warming.engine, &r->warming.sample);
 	warm_done(&r->warming.engine, error);
 	tell_progress_of(r);
 	if (r->phase == KREGION_HELD && !r->ending.destroying)

@@ -46,25 +46,38 @@ void warm_blocks_set_mode(struct warm_blocks *b, enum warm_mode mode)
 		/*
 		 * untouched ones are not even read for writing: the table stays as small as it is
 		 */
-		if (k->streak || k->trusted || k->proven)
+		if (k->round)
 			*k = (struct warm_block){ .waiting = k->waiting, .ours = k->ours };
 	}
 }
 
-/* Rounds that a hot block is brought back for writing before it is looked at again. */
+/* Rounds that a hot block is brought back for writing unseen. */
 static uint32_t trust(const struct warm_block *k)
 {
-	uint32_t earned = k->history / WARM_TRUST_SHARE;
+	int earned = k->credit / WARM_VAIN_SHARE;
 
-	if (earned < WARM_TRUST_ROUNDS)
-		return WARM_TRUST_ROUNDS;
-	return earned < WARM_TRUST_MOST ? earned : WARM_TRUST_MOST;
+	return earned < WARM_TRUST_ROUNDS ? WARM_TRUST_ROUNDS : (uint32_t)earned;
 }
 
-/* They wrap, and 0 stands for the time before the first, which no block was seen in. */
+/* They wrap, and 0 stands for the time before the first, which no block was heard of in. */
 static uint8_t round_before(uint8_t round)
 {
 	return round > 1 ? (uint8_t)(round - 1) : UINT8_MAX;
+}
+
+/* A peer wrote it in that round, and so in those before in which nobody could tell. */
+static void pay(struct warm_block *k)
+{
+	int credit = k->credit + 1 + (int)k->trusted;
+
+	k->credit = (int16_t)(credit < WARM_CREDIT_MOST ? credit : WARM_CREDIT_MOST);
+	k->trusted = 0;
+}
+
+static void charge(struct warm_block *k)
+{
+	k->credit = (int16_t)(k->credit - WARM_VAIN_SHARE * (int)k->trusted);
+	k->trusted = 0;
 }
 
 /* To see whether a peer writes it. */
@@ -72,25 +85,22 @@ static void try_for_reading(struct warm_block *k)
 {
 	k->streak = WARM_HOT_ROUNDS - 1; /* one proof makes it hot again */
 	k->probation = 1;
-	k->changed = 0;
-	k->sample = (struct warm_sample){ 0 };
 }
 
 static void new_round(struct warm_blocks *b, struct warm_block *k)
 {
-	bool was_tried = k->probation;
-	bool in_a_row = k->round == round_before(b->round) && (k->proven || k->ours || was_tried);
+	bool in_a_row = k->round == round_before(b->round) && (k->sample.pages || !b->late) &&
+			(k->proven || k->ours || k->probation);
 
+	if (k->proven)
+		pay(k);
 	if (!in_a_row) {
-		k->streak = k->trusted = k->history = k->changed = 0;
-		k->sample = (struct warm_sample){ 0 };
+		charge(k);
+		k->streak = 0;
 	}
-	k->proven = k->probation = 0;
-	if (k->ours && k->streak == WARM_HOT_ROUNDS && k->changed < WARM_CHANGED_ROUNDS &&
-	    ++k->trusted >= trust(k))
+	k->proven = k->looked = k->probation = 0;
+	if (k->ours && k->streak == WARM_HOT_ROUNDS && ++k->trusted >= trust(k))
 		try_for_reading(k);
-	if (!k->ours && !was_tried)
-		k->trusted = 0;
 	k->covered = 0;
 	k->round = b->round;
 }
@@ -115,10 +125,6 @@ static void cover(struct warm_blocks *b, uint64_t i, uint64_t pages)
 	k->proven = 1;
 	if (k->streak < WARM_HOT_ROUNDS)
 		k->streak++;
-	/* a peer wrote it in this round, and so in those before it in which nobody could tell */
-	if (k->history < WARM_TRUST_SHARE * WARM_TRUST_MOST)
-		k->history += 1u + k->trusted;
-	k->trusted = 0;
 }
 
 static void widen(struct warm_blocks *b, uint64_t start, uint64_t end)
@@ -161,11 +167,9 @@ static void note_interval(struct warm_blocks *b, uint64_t passed)
 static void begin_round(struct warm_blocks *b, uint64_t now)
 {
 	uint64_t passed = b->round_usec ? now - b->round_usec : 0;
-	unsigned int next =
-		b->round +
-		(b->period_usec && passed > b->period_usec + b->period_usec / 2 ? 2u : 1u);
 
-	b->round = (uint8_t)(next > UINT8_MAX ? next - UINT8_MAX : next);
+	b->late = b->period_usec && passed > b->period_usec + b->period_usec / 2;
+	b->round = (uint8_t)(b->round < UINT8_MAX ? b->round + 1 : 1);
 	if (b->round_usec)
 		note_interval(b, passed);
 	b->round_usec = now;
@@ -257,7 +261,7 @@ static bool is_for_writing(const struct warm_blocks *b, const struct warm_block 
 	if (!b->can_write)
 		return false;
 	return b->mode == WARM_WRITE ||
-	       (b->mode == WARM_ADAPTIVE && k && k->streak == WARM_HOT_ROUNDS);
+	       (b->mode == WARM_ADAPTIVE && k && k->streak == WARM_HOT_ROUNDS && k->credit >= 0);
 }
 
 bool warm_blocks_peek(struct warm_blocks *b, uint64_t limit, uint64_t now, uint64_t *ret_start,
@@ -294,48 +298,54 @@ bool warm_blocks_peek(struct warm_blocks *b, uint64_t limit, uint64_t now, uint6
 	return true;
 }
 
-void warm_blocks_take(struct warm_blocks *b, uint64_t start, uint64_t end, bool write)
+bool warm_blocks_take(struct warm_blocks *b, uint64_t start, uint64_t end, bool write,
+		      struct warm_sample *ret_before)
 {
 	struct warm_block *k = &b->block[start / WARM_BLOCK_BYTES];
+	bool look = false;
 
+	*ret_before = (struct warm_sample){ 0 };
 	if (b->low < b->high) {
+		look = b->mode == WARM_ADAPTIVE && b->can_write && !k->looked &&
+		       (k->proven || write);
 		k->waiting = 0;
 		b->low++;
 	} else {
 		b->start = end;
 	}
+	if (look) {
+		*ret_before = k->sample;
+		k->looked = 1;
+	}
 	k->ours = write;
 	if (b->low >= b->high && b->start >= b->end)
 		b->first_usec = 0;
+	return look;
 }
 
-struct warm_sample warm_blocks_stale_sample(const struct warm_blocks *b, uint64_t start)
+bool warm_block_is_same(const struct warm_sample *before, const struct warm_sample *now)
 {
-	const struct warm_block *k = &b->block[start / WARM_BLOCK_BYTES];
-
-	return k->changed == WARM_CHANGED_ROUNDS ? k->sample : (struct warm_sample){ 0 };
+	return before->pages && !warm_sample_differs(before, now, WARM_PROOF_PAGES, BLOCK_PAGES);
 }
 
-bool warm_block_is_other(const struct warm_sample *before, const struct warm_sample *now)
-{
-	return warm_sample_differs(before, now, WARM_PROOF_PAGES, BLOCK_PAGES);
-}
-
-void warm_blocks_sampled(struct warm_blocks *b, uint64_t start, const struct warm_sample *sample,
-			 bool write)
+void warm_blocks_sampled(struct warm_blocks *b, uint64_t start, const struct warm_sample *sample)
 {
 	struct warm_block *k = &b->block[start / WARM_BLOCK_BYTES];
+	struct warm_sample before = k->sample;
 
-	if (!k->ours)
+	if (!k->proven && !k->ours)
 		return; /* meanwhile it was taken away */
-	if (!write) {
+	k->sample = *sample;
+	if (!before.pages)
+		return; /* events have to do */
+	if (!warm_block_is_same(&before, sample)) {
+		k->proven = 1;
+		k->trusted = 0;
+	} else if (k->proven) { /* by events, and by them alone */
+		k->proven = k->ours = k->streak = 0;
+	} else {
+		charge(k);
 		try_for_reading(k);
 		k->ours = 0;
-		return;
 	}
-	if (!warm_block_is_other(&k->sample, sample))
-		k->changed = 0;
-	else if (k->changed < WARM_CHANGED_ROUNDS)
-		k->changed++;
-	k->sample = *sample;
 }

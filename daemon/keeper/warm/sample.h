@@ -4,8 +4,8 @@
  * since.
  *
  * A block that the keeper brought back for writing is written back whether or not a peer wrote it,
- * so the writeback says nothing. What the block holds does: a peer that writes mostly writes
- * something else than before.
+ * and a large folio as a whole for one page of it, so the writeback says little. What the block
+ * holds says more: a peer that writes mostly writes something else than before.
  *
  * What always holds: samples of different lengths never differ, since nothing can be said then, and
  * what was written with the same bytes looks as if it was not written. That is the harmless

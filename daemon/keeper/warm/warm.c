@@ -90,12 +90,8 @@ static bool next_block(struct warm *w, uint64_t limit, uint64_t now, uint64_t *r
 		return false;
 	}
 	w->tokens -= end - start;
-	warm_blocks_take(&w->blocks, start, end, write);
 	w->chunk = (struct warm_chunk){ .offset = start, .length = end - start, .write = write };
-	if (write && w->blocks.mode == WARM_ADAPTIVE) {
-		w->chunk.sampled = true;
-		w->chunk.stale = warm_blocks_stale_sample(&w->blocks, start);
-	}
+	w->chunk.sampled = warm_blocks_take(&w->blocks, start, end, write, &w->chunk.before);
 	w->out = WARM_REWARM;
 	return true;
 }
@@ -141,15 +137,10 @@ bool warm_next(struct warm *w, uint64_t limit, uint64_t now, struct warm_chunk *
 	return true;
 }
 
-bool warm_is_stale(const struct warm_chunk *chunk, const struct warm_sample *sample)
-{
-	return chunk->stale.pages && !warm_block_is_other(&chunk->stale, sample);
-}
-
-void warm_sampled(struct warm *w, const struct warm_sample *sample, bool write)
+void warm_sampled(struct warm *w, const struct warm_sample *sample)
 {
 	if (w->out == WARM_REWARM && !w->out_is_stale)
-		warm_blocks_sampled(&w->blocks, w->chunk.offset, sample, write);
+		warm_blocks_sampled(&w->blocks, w->chunk.offset, sample);
 }
 
 void warm_done(struct warm *w, int error)

@@ -31,8 +31,8 @@ struct warm_chunk {
 	bool write;
 	bool write_if_dirty; /* for writing, too, if storage is to be written all of it anyway */
 	bool sampled;	     /* it is to be said what it holds: warm_sampled() */
-	/* if it still holds that, it is to be brought in for reading; without pages: in any case */
-	struct warm_sample stale;
+	/* if it still holds that, it is to be brought in for reading: warm_block_is_same() */
+	struct warm_sample before;
 };
 
 struct warm_request {
@@ -105,14 +105,11 @@ void warm_add_pass(struct warm *w, uint64_t end);
 bool warm_next(struct warm *w, uint64_t limit, uint64_t now_usec, struct warm_chunk *ret,
 	       uint64_t *ret_wait_usec);
 
-/* The chunk, which holds @sample, is to be brought in for reading after all. */
-bool warm_is_stale(const struct warm_chunk *chunk, const struct warm_sample *sample);
-
 /*
- * What the chunk that is out held, without pages if that could not be seen, and whether it was
- * brought in for writing. Before warm_done(), if the chunk wants it.
+ * What the chunk that is out held, without pages if that could not be seen. Before warm_done(), if
+ * the chunk wants it.
  */
-void warm_sampled(struct warm *w, const struct warm_sample *sample, bool write);
+void warm_sampled(struct warm *w, const struct warm_sample *sample);
 
 /**
  * warm_done - the chunk that was out came back

@@ -11,7 +11,8 @@ kernel_at_least 6.17 || skip_all "no prefetching in this kernel's rdma_rxe"
 product_up || exit 1
 
 device=$(basename "$(findmnt -no SOURCE /mnt/xfs)")
-noise /tmp/part 8
+noise /tmp/part.0 8
+noise /tmp/part.1 8
 noise /tmp/whole 64
 zeroes /mnt/xfs/file 64
 
@@ -28,7 +29,7 @@ wake_ups() {
 	for pid in $(keeper_pids); do sed -n 's/^voluntary_ctxt_switches:\t//p' "/proc/$pid/status"; done | awk '{ n += $1 } END { print n + 0 }'
 }
 
-# busy MODE - a peer writes all 64 MiB once, then 8 of them again and again, and after each time everything is synced; leaves the region's
+# busy MODE - a peer writes all 64 MiB once, then 8 of them again and again, other bytes each time, and everything is synced; leaves the region's
 # JSON in $R, and in $PER_ROUND the MiB that were written to the disk per round. With adaptive there are more rounds until a block was
 # proven to be written: on a busy machine reports fold, and a folded one proves nothing.
 ROUNDS=8
@@ -46,7 +47,7 @@ busy() {
 	woken=$(wake_ups)
 	R=
 	while [ $round -lt $ROUNDS ] || { [ "$1" = adaptive ] && [ $round -lt $MOST_ROUNDS ] && [ "$(field bytes_redirtied "$R")" = 0 ]; }; do
-		on_b rdmaregctl put /tmp/part "$ticket" >/dev/null || { not_ok "mode $1: put"; break; }
+		on_b rdmaregctl put /tmp/part.$((round % 2)) "$ticket" >/dev/null || { not_ok "mode $1: put"; break; }
 		sync
 		round=$((round + 1))
 		[ $round -lt $ROUNDS ] || R=$(region "$id")
@@ -130,7 +131,7 @@ done
 check "the kernel's report is heard" wait_for memory_is short
 sync
 before=$(field bytes_warmed "$(region "$id")")
-on_b rdmaregctl put /tmp/part "$(field ticket "$r")" >/dev/null
+on_b rdmaregctl put /tmp/part.0 "$(field ticket "$r")" >/dev/null
 sync
 check "nothing is brought back meanwhile" no_more_warm
 check "memory is still short" memory_is short

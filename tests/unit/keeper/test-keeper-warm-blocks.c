@@ -15,6 +15,7 @@
 
 static struct warm_blocks b;
 static uint64_t now;
+static unsigned int looks; /* at what a block holds */
 
 /* What a block holds, where anybody can see it. */
 static struct {
@@ -43,6 +44,7 @@ static void change(unsigned int places)
 static void begin(enum warm_mode mode, bool can_write)
 {
 	contents.seen = false;
+	looks = 0;
 	warm_blocks_deinit(&b);
 	assert(warm_blocks_init(&b, mode, can_write, BLOCKS * B) == 0);
 	now = 1000000;
@@ -54,19 +56,21 @@ static void begin(enum warm_mode mode, bool can_write)
 static uint64_t drain(uint64_t *ret_written)
 {
 	uint64_t start, end, wait, all = 0;
+	struct warm_sample before;
 	bool write;
 
 	*ret_written = 0;
 	now += WARM_QUIET_USEC;
 	while (warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait)) {
 		assert(start < end && end - start <= B && start / B == (end - 1) / B);
-		warm_blocks_take(&b, start, end, write);
-		if (write && b.mode == WARM_ADAPTIVE) {
+		if (warm_blocks_take(&b, start, end, write, &before)) {
 			struct warm_sample s = look(end - start);
-			struct warm_sample stale = warm_blocks_stale_sample(&b, start);
 
-			write = !stale.pages || warm_block_is_other(&stale, &s);
-			warm_blocks_sampled(&b, start, &s, write);
+			write = write && !warm_block_is_same(&before, &s);
+			warm_blocks_sampled(&b, start, &s);
+			looks++;
+		} else {
+			assert(!before.pages);
 		}
 		all += end - start;
 		*ret_written += write ? end - start : 0;
@@ -136,103 +140,190 @@ static void test_escape(void)
 	/* now it is clean and no event comes; one of another block makes rounds */
 	assert(!round_of(9));
 	assert(b.block[7].ours == 0);
-	assert(!round_of(7)); /* one write, later, is no habit */
-	assert(round_of(7));
+	/* those rounds were in vain, and are paid for first */
+	for (rounds = 0; !round_of(7); rounds++)
+		;
 }
 
 /*
  * A peer that writes all the time for long, more rounds than there are numbers for: it is looked at
- * ever less often, and when it stops, a twentieth of its rounds are written in vain at most.
+ * ever less often, and when it stops, no more rounds are written in vain than it has paid for.
  */
 static void test_trust_grows(void)
 {
-	int rounds = 0, looked = 0, vain = 0;
+	int rounds = 0, tried = 0, vain = 0;
 
 	begin(WARM_ADAPTIVE, true);
 	for (; rounds < 1000; rounds++)
-		looked += !round_of(7);
-	assert(looked < 80 && looked > 1000 / WARM_TRUST_MOST);
+		tried += !round_of(7);
+	assert(tried < 80 && tried > 1000 / WARM_TRUST_MOST);
 	while (round_of(7))
 		rounds++;
-	assert(round_of(7)); /* was looked at, and proven: it stops at the worst moment */
+	assert(round_of(7)); /* was tried, and proven: it stops at the worst moment */
 	while (round_of(7))
 		vain++;
-	assert(vain > WARM_TRUST_ROUNDS && vain <= rounds / WARM_TRUST_SHARE);
-	/* it is of no account to what comes after a pause */
+	assert(vain > WARM_TRUST_ROUNDS && vain <= rounds / WARM_VAIN_SHARE);
+	/* all of that is spent */
 	assert(!round_of(9));
-	assert(!round_of(7));
+	for (int i = 0; i < WARM_VAIN_SHARE - 2; i++)
+		round_of(7);
 	for (vain = 0; round_of(7); vain++)
 		;
-	assert(vain == WARM_TRUST_ROUNDS);
+	assert(vain <= WARM_TRUST_ROUNDS);
+	/* and however long it goes on, it is tried at times */
+	begin(WARM_ADAPTIVE, true);
+	for (int i = 0; i < 3 * WARM_CREDIT_MOST; i++)
+		round_of(7);
+	for (vain = 0; round_of(7); vain++)
+		;
+	assert(b.block[7].credit <= WARM_CREDIT_MOST && vain <= WARM_TRUST_MOST);
 }
 
-/* A peer that always writes something else is never looked at, and is believed no longer than it does. */
+/* So many rounds in which all of block 7 becomes something else; how many brought it back for reading. */
+static int write_rounds(int rounds)
+{
+	int tried = 0;
+
+	for (int i = 0; i < rounds; i++) {
+		change(16);
+		tried += !round_of(7);
+	}
+	return tried;
+}
+
+/* A peer that always writes something else is never tried, and is believed no longer than it does. */
 static void test_changes(void)
 {
 	static const struct {
 		unsigned int places; /* that change in the end */
 		bool goes_on;
 	} table[] = { { 16, true }, { 12, true }, { 11, false }, { 1, false }, { 0, false } };
-	int looked;
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		begin(WARM_ADAPTIVE, true);
 		contents.seen = true;
-		looked = 0;
-		for (int round = 0; round < 300; round++) {
-			change(16);
-			looked += !round_of(7);
-		}
-		assert(looked == WARM_HOT_ROUNDS - 1);
+		assert(write_rounds(300) == WARM_HOT_ROUNDS - 1);
 		change(table[i].places);
 		assert(round_of(7) == table[i].goes_on);
 		if (table[i].goes_on)
 			continue;
-		/* it was brought back for reading, so a writeback is a proof, and trust begins anew */
-		assert(round_of(7) && !b.block[7].changed);
-		for (looked = 0; round_of(7);)
-			looked++;
-		assert(looked == WARM_TRUST_ROUNDS - 1);
+		/* it is clean now, and the same bytes are no proof that somebody writes */
+		assert(!round_of(7));
+		assert(write_rounds(9) == WARM_HOT_ROUNDS - 1);
+		assert(!round_of(7));
+		assert(write_rounds(9) == 0); /* left out one round, and paid for that long ago */
 	}
 	/* what cannot be seen any more is not believed either */
 	begin(WARM_ADAPTIVE, true);
 	contents.seen = true;
-	for (int round = 0; round < 20; round++) {
-		change(16);
-		round_of(7);
-	}
+	write_rounds(20);
 	contents.seen = false;
 	assert(!round_of(7));
-}
-
-/* It takes WARM_CHANGED_ROUNDS in a row: who writes in every second round is not known by that. */
-static void test_changes_at_times(void)
-{
-	int dirtied = 0;
-
-	begin(WARM_ADAPTIVE, true);
+	/* nor what somebody else took away */
 	contents.seen = true;
-	for (int round = 0; round < 5 * (WARM_TRUST_ROUNDS + 1); round++) {
-		change(round % WARM_CHANGED_ROUNDS ? 16 : 0);
-		dirtied += round_of(7);
-	}
-	assert(dirtied == 5 * WARM_TRUST_ROUNDS);
-	/* nor by what it held before a pause, or before it was taken away */
-	for (int round = 0; round < 20; round++) {
-		change(16);
-		round_of(7);
-	}
-	assert(b.block[7].changed == WARM_CHANGED_ROUNDS);
-	now += 9000000;
-	assert(!round_of(7) && !b.block[7].changed);
-	while (!round_of(7))
-		;
-	assert(!b.block[7].changed);
 	now += 1000000;
 	warm_blocks_written(&b, 7 * B, 8 * B, UINT64_MAX, now);
 	warm_blocks_reclaimed(&b, 7 * B, 8 * B);
-	warm_blocks_sampled(&b, 7 * B, &(struct warm_sample){ .pages = 512 }, true);
+	warm_blocks_sampled(&b, 7 * B, &(struct warm_sample){ .pages = 512 });
 	assert(!b.block[7].sample.pages);
+}
+
+/*
+ * A filesystem that writes all of a large folio for a page of it: that is no proof, and each look at
+ * a block is one for each round.
+ */
+static void test_folio(void)
+{
+	static const unsigned int places[] = { 0, 1, 11 };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		begin(WARM_ADAPTIVE, true);
+		contents.seen = true;
+		for (int round = 0; round < 50; round++) {
+			change(places[i]);
+			assert(!round_of(7));
+		}
+		assert(looks == 50);
+		/* it proves itself as a new one does */
+		assert(write_rounds(20) == WARM_HOT_ROUNDS - 1);
+	}
+	/* and where events do not say that it was most of a block it is not looked at */
+	begin(WARM_ADAPTIVE, true);
+	contents.seen = true;
+	for (int round = 0; round < 50; round++) {
+		uint64_t written;
+
+		change(16);
+		now += 1000000;
+		warm_blocks_written(&b, 7 * B, 8 * B, 383 * UINT64_C(4096), now);
+		assert(drain(&written) == B && !written);
+	}
+	assert(!looks);
+}
+
+/* Whatever a peer leaves out, what is written in vain is a small share of what it writes. */
+static void test_share(void)
+{
+	static const int periods[] = { 1, 2, 3, 9, 24, 26, 39 };
+
+	for (size_t i = 0; i < sizeof(periods) / sizeof(*periods); i++) {
+		int vain = 0, wrote = 0, period = periods[i];
+		bool dirty = false;
+
+		begin(WARM_ADAPTIVE, true);
+		contents.seen = true;
+		for (int round = 0; round < 1000; round++) {
+			bool writes = round / period % 2 == 0;
+
+			if (writes)
+				change(16);
+			wrote += writes;
+			vain += dirty && !writes;
+			if (writes || dirty)
+				dirty = round_of(7);
+			else
+				now += 1000000;
+		}
+		assert(vain <= 1 + wrote / WARM_VAIN_SHARE);
+		assert(vain || period == 1);
+		if (period > WARM_VAIN_SHARE) /* each pause is paid for, and costs nothing else */
+			assert(vain >= wrote / period - 1);
+	}
+}
+
+/* Who is seen to write is not asked when: rounds that become longer for good are no pause. */
+static void test_seen_late(void)
+{
+	begin(WARM_ADAPTIVE, true);
+	contents.seen = true;
+	write_rounds(20);
+	for (int i = 0; i < 20; i++) {
+		now += 9000000;
+		assert(write_rounds(1) == 0);
+	}
+	/* but those of others in between are none in a row */
+	assert(!round_of(9) && round_of(7) == false);
+	assert(write_rounds(9) == WARM_HOT_ROUNDS - 1);
+}
+
+/* A burst that lasts longer than a pass: what was found out about its round stays. */
+static void test_two_passes(void)
+{
+	uint64_t written;
+
+	begin(WARM_ADAPTIVE, true);
+	contents.seen = true;
+	for (int round = 0; round < 20; round++) {
+		change(16);
+		now += 1000000;
+		warm_blocks_written(&b, 7 * B, 8 * B - 4096, UINT64_MAX, now);
+		drain(&written);
+		assert(written == (round >= WARM_HOT_ROUNDS - 1 ? B : 0));
+		warm_blocks_written(&b, 8 * B - 4096, 8 * B, UINT64_MAX, now += 10);
+		drain(&written);
+		assert(written == (round >= WARM_HOT_ROUNDS - 1 ? B : 0));
+	}
+	assert(looks == 20);
 }
 
 static void test_not_in_a_row(void)
@@ -440,7 +531,10 @@ int main(void)
 	test_escape();
 	test_trust_grows();
 	test_changes();
-	test_changes_at_times();
+	test_folio();
+	test_share();
+	test_seen_late();
+	test_two_passes();
 	test_not_in_a_row();
 	test_proof();
 	test_last();

@@ -43,11 +43,13 @@ static void hear(void)
 
 static void bring_back(void)
 {
+	struct warm_sample sample;
 	uint64_t start, end, wait;
 	bool write;
 
 	while (warm_blocks_peek(&blocks, LENGTH, now, &start, &end, &write, &wait)) {
-		warm_blocks_take(&blocks, start, end, write);
+		if (warm_blocks_take(&blocks, start, end, write, &sample))
+			warm_blocks_sampled(&blocks, start, &(struct warm_sample){ 0 });
 		for_writing += write;
 	}
 }

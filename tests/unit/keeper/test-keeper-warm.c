@@ -220,7 +220,6 @@ static void write_back(uint64_t *now)
 	assert(warm_next(&w, 64 * MIB, *now + WARM_QUIET_USEC, &c, &wait));
 }
 
-/* What is brought back for writing in mode adaptive is looked at, and nothing else is. */
 /*
  * What is brought in unasked, the first time and after a revocation, is for writing too where that
  * costs storage nothing, in mode adaptive.
@@ -251,6 +250,7 @@ static void test_if_dirty(void)
 	assert(!warm_is_for_writing_if_dirty(&w));
 }
 
+/* What peers may have written is looked at in mode adaptive, and nothing else is. */
 static void test_sampled(void)
 {
 	struct warm_sample s = { .pages = 512 };
@@ -259,39 +259,44 @@ static void test_sampled(void)
 	begin(WARM_ADAPTIVE);
 	for (int round = 0; round < 10; round++) {
 		write_back(&now);
-		assert(c.sampled == (round >= WARM_HOT_ROUNDS - 1) && c.write == c.sampled);
-		assert(!c.stale.pages == (round < WARM_HOT_ROUNDS + WARM_CHANGED_ROUNDS));
+		assert(c.sampled && c.write == (round >= WARM_HOT_ROUNDS - 1));
+		assert(c.before.pages == (round ? 512 : 0) &&
+		       (!round || c.before.sum[3] == round - 1));
 		memset(s.sum, round, sizeof(s.sum));
-		assert(!warm_is_stale(&c, &s));
-		if (c.sampled)
-			warm_sampled(&w, &s, true);
+		warm_sampled(&w, &s);
 		warm_done(&w, 0);
 	}
-	/* it holds the same: for reading after all, and not looked at in the next round */
+	/* it holds the same: for reading after all, and not for writing until it changes */
 	write_back(&now);
-	assert(warm_is_stale(&c, &s) && warm_is_stale(&c, &(struct warm_sample){ 0 }));
-	warm_sampled(&w, &s, false);
+	assert(c.write && warm_block_is_same(&c.before, &s) &&
+	       warm_block_is_same(&c.before, &(struct warm_sample){ 0 }));
+	warm_sampled(&w, &s);
 	warm_done(&w, 0);
 	write_back(&now);
-	assert(c.write && c.sampled && !c.stale.pages); /* a peer wrote it: it was clean */
+	assert(c.sampled && warm_block_is_same(&c.before, &s));
 	/* a chunk that was given up says nothing */
 	warm_cancel(&w, -ESTALE);
-	warm_sampled(&w, &s, true);
+	memset(s.sum, 99, sizeof(s.sum));
+	warm_sampled(&w, &s);
 	warm_done(&w, 0);
-	assert(!w.blocks.block[0].sample.pages);
+	assert(w.blocks.block[0].sample.sum[3] == 9);
 	/* nor is a pass looked at, or a request */
 	warm_add_pass(&w, 2 * MIB);
 	assert(warm_add_request(&w, &(struct warm_request){ .end = MIB, .write = true }) == 0);
 	assert(warm_next(&w, 64 * MIB, now, &c, &wait) && c.write && !c.sampled);
-	warm_sampled(&w, &s, true);
+	warm_sampled(&w, &s);
 	warm_done(&w, 0);
 	assert(warm_take_finished(&w, &q));
 	assert(warm_next(&w, 64 * MIB, now, &c, &wait) && !c.sampled);
 	warm_done(&w, 0);
-	begin(WARM_WRITE);
-	write_back(&now);
-	assert(c.write && !c.sampled);
-	warm_done(&w, 0);
+	assert(w.blocks.block[0].sample.sum[3] == 9);
+	for (enum warm_mode mode = WARM_READ; mode < _WARM_MODE_MAX; mode++) {
+		begin(mode);
+		w.blocks.can_write = mode != WARM_ADAPTIVE;
+		write_back(&now);
+		assert(!c.sampled && c.write == (mode == WARM_WRITE));
+		warm_done(&w, 0);
+	}
 }
 
 int main(void)
