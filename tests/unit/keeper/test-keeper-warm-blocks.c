@@ -143,6 +143,7 @@ static void test_escape(void)
 	/* those rounds were in vain, and are paid for first */
 	for (rounds = 0; !round_of(7); rounds++)
 		;
+	assert(rounds == WARM_TRUST_ROUNDS * WARM_VAIN_SHARE - WARM_HOT_ROUNDS);
 }
 
 /*
@@ -487,6 +488,18 @@ static void test_reclaim(void)
 	assert(drain(&written) == 0);
 }
 
+/* Likewise of the first block and the last: how many bytes come back for writing. */
+static uint64_t round_of_ends(void)
+{
+	uint64_t written;
+
+	now += 1000000;
+	warm_blocks_written(&b, 0, B, UINT64_MAX, now);
+	warm_blocks_written(&b, (BLOCKS - 1) * B, BLOCKS * B, UINT64_MAX, now);
+	drain(&written);
+	return written;
+}
+
 static void test_change(void)
 {
 	uint64_t written;
@@ -501,6 +514,15 @@ static void test_change(void)
 	warm_blocks_written(&b, 0, B, UINT64_MAX, now += 1000000);
 	warm_blocks_set_mode(&b, WARM_OFF);
 	assert(drain(&written) == 0);
+	/* what was learnt is forgotten, of all blocks, and not by what changes nothing */
+	begin(WARM_ADAPTIVE, true);
+	while (!round_of_ends())
+		;
+	warm_blocks_set_mode(&b, WARM_ADAPTIVE);
+	assert(round_of_ends() == 2 * B);
+	warm_blocks_set_mode(&b, WARM_READ);
+	warm_blocks_set_mode(&b, WARM_ADAPTIVE);
+	assert(round_of_ends() == 0);
 }
 
 static void test_bad_input(void)
