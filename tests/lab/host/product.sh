@@ -73,16 +73,14 @@ compile_module() {
 	install -D -m644 "$work/${1##*/}/$name.ko" "$root.new/$place/$name.ko"
 }
 
-# The product's module, and those of benchmarks and tests, which are found by their paths alone. They are for the newest
-# kernel: older ones have other names for what they call.
+# The product's module, and those of tests and benchmarks, which are found by their paths alone. Benchmarks run on the newest
+# kernel, and older ones have other names for what theirs calls.
 build_modules() { # VERSION
 	compile_module "$1" rdmareg "usr/lib/modules/$1/updates" kmod-helper proto
+	compile_module "$1" rdmareg-fail-calls "usr/libexec/rdmareg/tests/$1" tests/lab/fail-calls
 	case $1 in
 	6.*) ;;
-	*)
-		compile_module "$1" rdmareg-fault-cost "usr/libexec/rdmareg/tests/$1" tests/lab/fault-cost
-		compile_module "$1" rdmareg-fail-calls "usr/libexec/rdmareg/tests/$1" tests/lab/fail-calls
-		;;
+	*) compile_module "$1" rdmareg-fault-cost "usr/libexec/rdmareg/tests/$1" tests/lab/fault-cost ;;
 	esac
 }
 
