@@ -24,7 +24,7 @@ struct rdmareg {
 	bool subscribed;
 	bool introduced; /* to that rdmaregd */
 	bool disconnected;
-	bool by_names; /* that rdmaregd has properties by their names only (register-many.c) */
+	bool by_names; /* that rdmaregd has properties by their names only */
 	int epoll_fd;  /* what the caller waits on: the bus and the timer */
 	int timer_fd;
 	uint32_t bus_events; /* registered in epoll_fd for the bus's descriptor */

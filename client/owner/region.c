@@ -120,7 +120,7 @@ int region_check_request(const struct rdmareg_register_request *q,
 }
 
 void region_append_request(sd_bus_message *m, int *r, const struct rdmareg_register_request *q,
-			   const struct rdmareg_register_options *o)
+			   const struct rdmareg_register_options *o, bool values)
 {
 	if (*r >= 0)
 		*r = sd_bus_message_append(m, "htts", q->fd, q->offset, q->length,
@@ -139,7 +139,32 @@ void region_append_request(sd_bus_message *m, int *r, const struct rdmareg_regis
 		option_append(m, r, "warm", "b", 0);
 	if (o->standing)
 		option_append(m, r, "standing", "b", 1);
+	if (values)
+		properties_append_option(m, r);
 	options_close(m, r);
+}
+
+/* @values: without the names of properties, which an earlier rdmaregd refuses with -EINVAL. */
+static int ask_to_register(struct rdmareg *c, const struct rdmareg_register_request *q,
+			   const struct rdmareg_register_options *o, const char *name, bool values,
+			   sd_bus_message **ret_reply)
+{
+	sd_bus_message *m = NULL;
+	int r = context_new_call(c, 0, "RegisterRegion", &m);
+
+	if (r < 0)
+		return r;
+	region_append_request(m, &r, q, o, values);
+	if (r < 0) {
+		sd_bus_message_unref(m);
+		return fail_bus(NULL, r, "registering %s", name);
+	}
+	if (q->length)
+		return context_call(c, m, c->work_timeout_usec, ret_reply,
+				    "registering %" PRIu64 " bytes at offset %" PRIu64 " of %s",
+				    q->length, q->offset, name);
+	return context_call(c, m, c->work_timeout_usec, ret_reply,
+			    "registering %s from offset %" PRIu64 " to its end", name, q->offset);
 }
 
 _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
@@ -148,9 +173,10 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 			      struct rdmareg_region **ret)
 {
 	const struct rdmareg_register_request q = { fd, access, offset, length, options };
-	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *reply = NULL;
 	struct rdmareg_register_options o;
 	char name[FD_NAME_BYTES];
+	bool values;
 	int r;
 
 	NEED(c);
@@ -159,19 +185,13 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 	r = region_check_request(&q, &o, name);
 	if (r < 0)
 		return r;
-	r = context_new_call(c, 0, "RegisterRegion", &m);
-	if (r < 0)
-		return r;
-	region_append_request(m, &r, &q, &o);
-	if (r < 0)
-		return fail_bus(NULL, r, "registering %s", name);
-	if (length)
-		r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
-				 "registering %" PRIu64 " bytes at offset %" PRIu64 " of %s",
-				 length, offset, name);
-	else
-		r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
-				 "registering %s from offset %" PRIu64 " to its end", name, offset);
+	values = !c->by_names;
+	r = ask_to_register(c, &q, &o, name, values, &reply);
+	if (r == -EINVAL && values) { /* that option, or another one: then once more */
+		values = false;
+		r = ask_to_register(c, &q, &o, name, values, &reply);
+		c->by_names = r >= 0;
+	}
 	if (r < 0)
 		return r;
 	r = sd_bus_message_skip(reply, "to");
@@ -179,7 +199,7 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 		return fail(EBADMSG,
 			    "registering %s: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
 			    name);
-	return region_new(c, reply, ret);
+	return region_new_as(c, values ? properties_read_values : properties_read, reply, ret);
 }
 
 static int get_region(struct rdmareg *c, uint64_t id, sd_bus_message **ret)

@@ -26,7 +26,7 @@ int region_new_as(struct rdmareg *c, properties_read_t *read, sd_bus_message *an
 int region_check_request(const struct rdmareg_register_request *q,
 			 struct rdmareg_register_options *ret, const char *name);
 void region_append_request(sd_bus_message *m, int *r, const struct rdmareg_register_request *q,
-			   const struct rdmareg_register_options *o);
+			   const struct rdmareg_register_options *o, bool values);
 
 /*
  * A call of Prefetch or StartPrefetch, which take the same. @timeout_usec, @ret_reply: as of

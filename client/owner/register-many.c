@@ -155,7 +155,7 @@ static int new_call(const struct call *call, sd_bus_message **ret)
 	for (size_t i = call->first; i < call->first + call->n && r >= 0; i++) {
 		struct_in(&o, sizeof(o), x->requests[i].options);
 		r = sd_bus_message_open_container(m, 'r', "httsa{sv}");
-		region_append_request(m, &r, &x->requests[i], &o);
+		region_append_request(m, &r, &x->requests[i], &o, false);
 		if (r >= 0)
 			r = sd_bus_message_close_container(m);
 	}

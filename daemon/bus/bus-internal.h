@@ -176,6 +176,9 @@ int call_new_part(struct bus *b, struct client *c, sd_bus_message *m, const stru
 		  struct call **ret, struct failure *ret_failure);
 /* NULL: gone. */
 struct client *call_client(const struct call *c);
+/* What call_reply_region() says of the region; none: all, by their names. */
+struct property_choice;
+void call_choose(struct call *c, const struct property_choice *chosen);
 /* The begun answer to a call whose client is there. */
 int call_new_reply(const struct call *c, sd_bus_message **ret);
 /*
@@ -202,7 +205,6 @@ struct examination;
  * answered after it, all together.
  */
 struct gathering;
-struct property_choice;
 /* @chosen: what the answer says of each; none: all, by their names */
 int gathering_new(struct bus *b, struct client *c, sd_bus_message *m, size_t n, bool atomic,
 		  const struct property_choice *chosen, struct gathering **ret,

@@ -28,6 +28,7 @@ struct call {
 		/* what it is not begun without; NULL: begun, and somebody else's to answer */
 		question;
 	struct part_of part;
+	struct property_choice chosen;
 	LIST_ENTRY(call) calls;
 };
 
@@ -124,6 +125,11 @@ struct client *call_client(const struct call *c)
 sd_bus_message *call_message(const struct call *c)
 {
 	return c->stub;
+}
+
+void call_choose(struct call *c, const struct property_choice *chosen)
+{
+	c->chosen = *chosen;
 }
 
 void call_wait_for(struct call *c, struct question *q)
@@ -301,7 +307,8 @@ void call_reply_region(struct call *c, const struct region_view *v)
 	if (r >= 0)
 		r = sd_bus_message_append(reply, "to", v->region->id, path);
 	if (r >= 0)
-		r = properties_append(reply, v, UINT32_MAX);
+		r = c->chosen.n ? properties_append_values(reply, v, &c->chosen)
+				: properties_append(reply, v, UINT32_MAX);
 	call_finish(c, reply, r);
 }
 

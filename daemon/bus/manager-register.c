@@ -83,8 +83,9 @@ static int check_standing(const struct register_request *q, struct failure *f)
 		"found by its name: add the options 'detached' and 'name'");
 }
 
+/* @chosen: NULL: that is no option of each, but of all. */
 static int read_options(sd_bus_message *m, const struct client *c, struct register_request *q,
-			struct failure *f)
+			struct property_choice *chosen, struct failure *f)
 {
 	const char *policy = region_policy_names[POLICY_YIELD], *arbitration = "auto";
 	const char *warm_mode = NULL;
@@ -100,6 +101,7 @@ static int read_options(sd_bus_message *m, const struct client *c, struct regist
 		{ "uid", 'u', &q->uid, NULL },
 		{ "name", 's', &q->name, &named },
 		{ "standing", 'b', &q->standing, NULL },
+		{ "properties", 'a', chosen, NULL },
 	};
 	uint8_t word;
 	int r;
@@ -108,7 +110,7 @@ static int read_options(sd_bus_message *m, const struct client *c, struct regist
 	q->session = "default";
 	q->name = "";
 	q->warm = true;
-	r = options_read(m, known, ARRAY_SIZE(known), f);
+	r = options_read(m, known, ARRAY_SIZE(known) - !chosen, f);
 	if (r)
 		return r;
 	r = option_word("policy", policy, region_policy_names, _REGION_POLICY_MAX, &word, f);
@@ -221,7 +223,7 @@ static int register_examined(struct bus *b, struct client *c, int *fd, void *req
 
 /* What a region is to be, from where @m is to the end of its options. */
 static int read_request(sd_bus_message *m, const struct client *c, struct kept *k, int *ret_token,
-			struct failure *f)
+			struct property_choice *chosen, struct failure *f)
 {
 	struct register_request *q = &k->request;
 	const char *access;
@@ -234,7 +236,7 @@ static int read_request(sd_bus_message *m, const struct client *c, struct kept *
 	if (r)
 		return r;
 	q->access = word;
-	r = read_options(m, c, q, f);
+	r = read_options(m, c, q, chosen, f);
 	if (r)
 		return r;
 	snprintf(k->session, sizeof(k->session), "%s", q->session);
@@ -262,21 +264,26 @@ static struct examination examination_of(const struct client *c, const struct ke
 
 int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
+	struct property_choice chosen = { .n = 0 };
 	struct kept k = { 0 };
 	struct examination x;
 	struct bus *b = userdata;
 	struct client *c;
 	struct failure f;
+	struct call *call;
 	int token, r;
 
 	(void)error;
 	r = client_of_message(b, m, &c);
 	if (r >= 0)
-		r = read_request(m, c, &k, &token, &f);
+		r = read_request(m, c, &k, &token, &chosen, &f);
+	if (r == 0)
+		r = call_new(b, c, m, &call, &f);
 	if (r)
 		return refuse(m, r, &f);
+	call_choose(call, &chosen);
 	x = examination_of(c, &k);
-	return examine_call(b, m, c, token, &x);
+	return end_call(call, examine_token(b, m, c, token, &x, call, &f), &f);
 }
 
 /* Whoever has the rights to open its file has it made again as it was recorded. */
@@ -327,7 +334,7 @@ static int read_many(sd_bus_message *m, const struct client *c, struct wanted *w
 					   "at most %d regions are registered with one call",
 					   DESCRIPTORS_MAX);
 		if (r > 0)
-			r = read_request(m, c, &w[*ret_n].kept, &w[*ret_n].token, &why);
+			r = read_request(m, c, &w[*ret_n].kept, &w[*ret_n].token, NULL, &why);
 		if (r == BUS_E_REFUSED)
 			return failure_set(f, why.name, "number %zu: %s", *ret_n + 1, why.text);
 		if (r == 0)

@@ -258,6 +258,10 @@ static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 	(void)userdata;
 	assert(sd_bus_message_read(m, "htts", &fd, &offset, &length, &access) >= 0 && fd >= 0);
+	mock_take_options(m);
+	if (mock_option("properties")) /* as one that is older than the option */
+		return sd_bus_error_set(error, RDMAREG_ERROR_INVALID_OPTION,
+					"there is no option 'properties' here; known are: policy");
 	if (offset == 999)
 		return sd_bus_error_setf(error, RDMAREG_ERROR_INVALID_RANGE,
 					 "offset 999 is no multiple of 4096; round it down");
@@ -268,7 +272,6 @@ static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		_exit(0);
 	if (mock_busy && mock_busy--)
 		return sd_bus_error_setf(error, RDMAREG_ERROR_BUSY, "keepers are being started");
-	mock_take_options(m);
 	if (mock_option("name") && name_is_taken())
 		return sd_bus_error_setf(error, RDMAREG_ERROR_NAME_TAKEN,
 					 "a region of the session has that name");
