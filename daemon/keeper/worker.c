@@ -117,6 +117,16 @@ static struct job *next_of(struct worker *w, struct queue *q)
 	return NULL;
 }
 
+void job_pause(struct job *job)
+{
+	__atomic_store_n(&job->began_usec, 0, __ATOMIC_RELAXED);
+}
+
+void job_resume(struct job *job)
+{
+	__atomic_store_n(&job->began_usec, now_monotonic_usec(), __ATOMIC_RELAXED);
+}
+
 static void run(struct worker *w, struct job *job)
 {
 	static const uint64_t one = 1;
@@ -127,7 +137,7 @@ static void run(struct worker *w, struct job *job)
 		i++;
 	w->running[i] = true;
 	w->running_key[i] = job->key;
-	__atomic_store_n(&job->began_usec, now_monotonic_usec(), __ATOMIC_RELAXED);
+	job_resume(job);
 	pthread_mutex_unlock(&w->lock);
 	job->run(job);
 	pthread_mutex_lock(&w->lock);

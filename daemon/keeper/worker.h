@@ -30,15 +30,22 @@ struct job {
 	uint64_t key; /* what it may have to wait for; 0: for nothing that can be silent */
 	bool urgent;
 	bool busy;	     /* submitted and not yet done; read and written in the loop only */
-	uint64_t began_usec; /* when a thread took it up; 0: it waits for one. For job_began() */
+	uint64_t began_usec; /* when a thread took it up; 0: none did, or paused. For job_began() */
 	struct job *next;
 };
 
-/* CLOCK_MONOTONIC; 0: no thread is in it. In the loop. */
+/* CLOCK_MONOTONIC; 0: no thread is in it, or one has paused it. In the loop. */
 static inline uint64_t job_began(const struct job *job)
 {
 	return job->busy ? __atomic_load_n(&job->began_usec, __ATOMIC_RELAXED) : 0;
 }
+
+/*
+ * In run(): what begins now is a wait that is nobody's fault, and job_began() is 0 meanwhile; it is
+ * over, and the job's time begins anew.
+ */
+void job_pause(struct job *job);
+void job_resume(struct job *job);
 
 #define WORKER_THREADS 32
 #define WORKER_THREADS_OF_KEY 4

@@ -21,6 +21,8 @@
  *   hang 0 next                     the next prefetch does not end;  hang 0 end: it does
  *   silent INODE now                that file's storage does not answer any more (fakes/storage.h);
  *    answers INODE now: it does
+ *   freeze INODE now                that file's filesystem takes no writes any more;
+ *    thaw INODE now: it does
  *   crowd REGION N                  whoever breaks its layout waits for an Nth of the deadline
  *   expire REGION now               the kernel lets whoever breaks its layout go on: the deadline
  *   terms REGION now                "REGION POLICY GRACE" is added to UID-SESSION.terms: what it goes by
@@ -139,6 +141,10 @@ static int obey(struct keeper *k, const char *line)
 		raise(SIGKILL);
 	if (strcmp(verb, "silent") == 0 || strcmp(verb, "answers") == 0) {
 		storage_fake_silence(region, strcmp(verb, "silent") == 0);
+		return 0;
+	}
+	if (strcmp(verb, "freeze") == 0 || strcmp(verb, "thaw") == 0) {
+		storage_fake_freeze(region, strcmp(verb, "freeze") == 0);
 		return 0;
 	}
 	if (strcmp(verb, "hang") == 0) {

@@ -21,14 +21,20 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define SILENT_MAX 8
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t answers = PTHREAD_COND_INITIALIZER;
 static uint64_t silent[SILENT_MAX]; /* under @lock; 0: free */
 static uint64_t passing;	    /* likewise: one may pass; 0: none */
+static uint64_t frozen;		    /* likewise */
 
 void storage_fake_silence(uint64_t inode, bool be_silent)
 {
@@ -38,6 +44,14 @@ void storage_fake_silence(uint64_t inode, bool be_silent)
 			silent[i] = be_silent ? inode : 0;
 			break;
 		}
+	pthread_cond_broadcast(&answers);
+	pthread_mutex_unlock(&lock);
+}
+
+void storage_fake_freeze(uint64_t inode, bool freeze)
+{
+	pthread_mutex_lock(&lock);
+	frozen = freeze ? inode : 0;
 	pthread_cond_broadcast(&answers);
 	pthread_mutex_unlock(&lock);
 }
@@ -189,4 +203,36 @@ int munmap(void *address, size_t length)
 {
 	never_on_the_loop("munmap");
 	return (int)syscall(SYS_munmap, address, length);
+}
+
+/* The only attribute that is set here asks whether the filesystem takes writes. */
+int fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)
+{
+	uint64_t inode;
+
+	if (is_file(fd, &inode)) {
+		never_on_the_loop("fsetxattr");
+		pthread_mutex_lock(&lock);
+		while (frozen == inode)
+			pthread_cond_wait(&answers, &lock);
+		pthread_mutex_unlock(&lock);
+	}
+	return (int)syscall(SYS_fsetxattr, fd, name, value, size, flags);
+}
+
+int madvise(void *address, size_t length, int advice)
+{
+	bool refused = false;
+
+	if (advice == MADV_POPULATE_WRITE) {
+		pthread_mutex_lock(&lock);
+		refused = frozen;
+		pthread_mutex_unlock(&lock);
+	}
+	if (refused) {
+		dprintf(STDERR_FILENO, "fake: a page is made writable while frozen: the address "
+				       "space would wait for the thaw\n");
+		abort();
+	}
+	return (int)syscall(SYS_madvise, address, length, advice);
 }

@@ -19,6 +19,12 @@
 /* All files of that inode number. At most eight of them are silent at a time. */
 void storage_fake_silence(uint64_t inode, bool silent);
 
+/*
+ * The filesystem of that file is frozen: what asks whether it takes writes does not return before
+ * it is thawed. Until then to make a page writable, of any file, ends the program. One at a time.
+ */
+void storage_fake_freeze(uint64_t inode, bool frozen);
+
 /* One call that asks such a silent storage, under way or still to come, is answered. */
 void storage_fake_answer_one(uint64_t inode);
 

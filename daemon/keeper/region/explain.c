@@ -51,6 +51,8 @@ static void run(struct job *job)
 	struct kregion *r = of_job(job);
 	const struct kregion_question *q = r->explain.questions;
 
+	if (q->write)
+		kregion_await_writable(r, job);
 	r->explain.error =
 		mapping_explain(r->mapping, q->offset, q->length, q->write, &r->explain.failed_at);
 }

@@ -454,6 +454,11 @@ void kregion_await_lease(struct kregion *r);
 void kregion_step_began(struct kregion *r);
 void kregion_step_ended(struct kregion *r);
 /*
+ * In such a job, before it writes to the memory: mapping_await_writable(). The time of that is not
+ * the step's: a filesystem can be frozen for as long as its administrator likes.
+ */
+void kregion_await_writable(const struct kregion *r, struct job *job);
+/*
  * Such a job of this region, or of another one of the same file, does not end: nothing more is
  * begun there.
  */

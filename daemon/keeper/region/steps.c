@@ -46,6 +46,13 @@ const char *kregion_oldest_step(const struct kregion *r, uint64_t *ret_began, bo
 	return found;
 }
 
+void kregion_await_writable(const struct kregion *r, struct job *job)
+{
+	job_pause(job);
+	mapping_await_writable(r->mapping);
+	job_resume(job);
+}
+
 /* What waits for another one's look has to wait until that one is given up. */
 uint64_t kregion_look_bound_usec(const struct kregion *r)
 {

@@ -77,6 +77,9 @@ static void run(struct job *job)
 		if (warm_block_is_same(&r->warming.chunk.before, &r->warming.sample))
 			r->warming.chunk.write = false;
 	}
+	/* last, since a freeze can begin while any of the above waits for storage */
+	if (r->warming.chunk.write)
+		kregion_await_writable(r, job);
 	r->warming.error = prefetch(r);
 	/* what was dirty a moment ago may be refused by now, and reading it not */
 	if (r->warming.error && r->warming.chunk.write && r->warming.chunk.write_if_dirty) {
@@ -176,8 +179,19 @@ static void done(struct job *job)
 		kregion_continue(r);
 }
 
+/* The chunk that is out, which a thread has, waits for its filesystem to take writes. */
+static bool is_frozen(const struct kregion *r)
+{
+	return r->warming.job.busy && !job_began(&r->warming.job);
+}
+
 static int no_answer(const struct kregion *r, struct failure *why)
 {
+	if (is_frozen(r))
+		return fail(why, -ETIME,
+			    "The filesystem takes no writes, as while it is frozen for a snapshot;"
+			    " it had %" PRIu32 " ms",
+			    r->keeper->options->storage_stall_msec);
 	return fail(why, -ETIME,
 		    "The storage does not answer; it had %" PRIu32 " ms for 2 MiB or less",
 		    r->keeper->options->storage_stall_msec);
@@ -336,13 +350,19 @@ static void on_stall(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
+	kregion_stop_warming(r, -ETIME);
+	r->warming.stalled = r->warming.job.busy; /* else its turn had not come yet */
+	if (is_frozen(r)) {
+		log_notice("region %" PRIu64 ": nothing of it is prefetched before its filesystem"
+			   " takes writes again: it is frozen (fsfreeze(8), a snapshot)",
+			   r->id);
+		return;
+	}
 	log_about(LOG_WARNING, LOG_FIELDS(.message = LOG_MESSAGE_STORAGE_SILENT, .file = r->path),
 		  "region %" PRIu64 ": the storage does not answer: [%" PRIu64 ", %" PRIu64
 		  ") of it has been prefetched for %" PRIu32 " ms",
 		  r->id, r->warming.chunk.offset, r->warming.chunk.offset + r->warming.chunk.length,
 		  r->keeper->options->storage_stall_msec);
-	kregion_stop_warming(r, -ETIME);
-	r->warming.stalled = r->warming.job.busy; /* else its turn had not come yet */
 }
 
 /* How much of a report was written back for certain. */

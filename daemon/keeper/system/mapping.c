@@ -30,6 +30,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define HUGE_PAGE (UINT64_C(2) << 20)
@@ -415,6 +416,18 @@ void mapping_load(const struct mapping *m, uint64_t offset, uint64_t length)
 {
 	if (mapping_is_durable(m)) /* else there is nothing that it would be read from */
 		madvise((void *)(uintptr_t)(m->address + offset), length, MADV_POPULATE_READ);
+}
+
+/*
+ * The kernel waits for the freeze to end before it looks at the value, finds that it is no set of
+ * capabilities, and refuses it, root's too. It does that before it takes the inode's lock, which
+ * somebody in a long write(2) may have: so nothing but a freeze is waited for. A pwrite(2) of no
+ * bytes would take that lock, and be an event of the gate's; fremovexattr(2) would take it as well.
+ */
+void mapping_await_writable(const struct mapping *m)
+{
+	if (mapping_is_durable(m)) /* memory is not frozen */
+		(void)!fsetxattr(m->fd, "security.capability", "", 1, 0);
 }
 
 bool mapping_is_dirty(const struct mapping *m, uint64_t offset, uint64_t length)

@@ -12,8 +12,8 @@
  *     to see of it the kernel copies (mapping_read()).
  *
  * A filesystem can be silent: a FUSE server that does not answer, a dead NFS server, a disk that
- * hangs. mapping_new(), mapping_free() and mapping_load() may wait for it, for ever, and are for a
- * worker. While mmap(2) and munmap(2) wait, the whole address space waits with them (mmap_lock), so
+ * hangs. mapping_new(), mapping_free(), mapping_load() and mapping_await_writable() may wait for it,
+ * for ever, and are for a worker. While mmap(2) and munmap(2) wait, the whole address space waits with them (mmap_lock), so
  * the filesystem is asked before each whether it answers. Nothing else here waits.
  */
 #ifndef RDMAREG_KEEPER_MAPPING_H
@@ -115,6 +115,14 @@ void mapping_note_filesystem(struct mapping *m, uint32_t magic);
  * it.
  */
 void mapping_load(const struct mapping *m, uint64_t offset, uint64_t length);
+
+/*
+ * Wait until the file's filesystem takes writes: not while it is frozen (fsfreeze(8), a snapshot).
+ * Whoever makes a page writable waits for that in the kernel, and keeps others from changing the
+ * address space for as long; this holds nothing. It changes nothing of the file and asks no server.
+ * A freeze that begins after it is not noticed.
+ */
+void mapping_await_writable(const struct mapping *m);
 
 /*
  * True: every page of [offset, offset + length), as far as the file reaches, is in memory and has
