@@ -372,6 +372,7 @@ static void gone(void *userdata, struct proxy *k, const char *why)
 {
 	struct app *a = userdata;
 	struct region_entry *e;
+	uint32_t tenant;
 	bool lost = false;
 
 	app_keeper_left_moves(a, k);
@@ -386,8 +387,9 @@ static void gone(void *userdata, struct proxy *k, const char *why)
 		app_step_plain(a, r, REGION_KEEPER_GONE);
 	}
 	metrics_add(a->metrics, METRIC_KEEPER_ENDS, lost, 0, 0, 0);
-	if (proxy_note(k)->has_tenant)
-		app_drop_tenant(a, proxy_note(k)->tenant);
+	/* one that nothing was asked of may have been the last of its tenant, too */
+	if (registry_find_tenant(a->registry, proxy_uid(k), proxy_session(k), &tenant))
+		app_drop_tenant(a, tenant);
 	app_sweep_slices(a);
 	app_set_status(a);
 }
