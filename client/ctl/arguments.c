@@ -39,6 +39,8 @@ static void print_help(const struct verb *verb)
 	       verb->summary);
 	print_options(verb->options);
 	print_options(common);
+	if (verb->exits)
+		printf("\nExit status: %s\n", verb->exits);
 }
 
 /* What would have been right, for the message. */

@@ -23,7 +23,8 @@ enum {
 	EXIT_USAGE = 2,
 	EXIT_NOT_FOUND = 3,
 	EXIT_DENIED = 4,
-	EXIT_ATTENTION = 5, /* it was told, and something needs somebody */
+	EXIT_ATTENTION = 5,  /* it was told, and something needs somebody */
+	EXIT_INCOMPLETE = 6, /* it was told, and nothing does of what could be seen, not all */
 	EXIT_NO_HARDWARE = 77,
 };
 
@@ -79,6 +80,7 @@ struct verb {
 	const struct option_spec *options; /* ends with a NULL name */
 	int min_arguments, max_arguments;
 	int (*run)(struct ctl *ctl, const void *options, char **arguments, int n);
+	const char *exits; /* what its exit status says beside those of every verb; NULL: nothing */
 };
 
 /* Regions that one call brings, where many are listed. */
@@ -120,6 +122,12 @@ int ctl_request(struct ctl *ctl, int (*request)(struct rdmareg *c));
  * library's error.
  */
 int ctl_failed(int error);
+/*
+ * An error of which either told was that rdmaregd itself does not answer: another call would wait
+ * as long. ctl_left_out: so the other @n are not asked for, which is said.
+ */
+bool ctl_is_silent(void);
+void ctl_left_out(size_t n);
 int ctl_failed_about(const char *subject, int error);
 int ctl_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -3,6 +3,7 @@
  * doctor-ask.c - see doctor.h: what rdmaregd says of itself, of its keepers and of regions, as this
  * user may see it.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "config.h"
 #include "doctor.h"
 #include "machine.h"
+#include "program.h"
 
 void *doctor_grow(void *array, size_t *n, size_t size)
 {
@@ -109,16 +111,21 @@ static struct doctor_tenant *tenant_of(struct doctor_facts *t, uint32_t uid, con
 	return it;
 }
 
-static void take_region(const struct rdmareg_region_info *i, void *userdata)
+static int take_region(const struct rdmareg_region_info *i, void *userdata)
 {
 	struct doctor_facts *t = userdata;
 	struct doctor_tenant *it = tenant_of(t, i->uid, i->session);
 
+	if (program_now_usec() > t->until_usec) {
+		t->silent = "its list of regions did not come to an end in time";
+		return -ETIMEDOUT;
+	}
 	it->regions++;
 	it->bytes += i->length;
 	t->newest = i->id;
 	it->leased += i->arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE &&
 		      (i->state == RDMAREG_STATE_LIVE || i->state == RDMAREG_STATE_WARMING);
+	return 0;
 }
 
 static int64_t now_usec(void)
@@ -129,12 +136,15 @@ static int64_t now_usec(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-void doctor_ask(struct doctor_facts *t, struct rdmareg **context, json_object **ret_o)
+void doctor_ask(struct doctor_facts *t, json_object **ret_o)
 {
-	int r = *context ? 0 : rdmareg_open(NULL, context);
+	const struct rdmareg_open_options options = { .size = sizeof(options),
+						      .timeout_usec = t->part_usec };
+	struct rdmareg *context = NULL;
+	int r = rdmareg_open(&options, &context);
 
 	if (r >= 0)
-		r = machine_read(*context, take_region, t, ret_o);
+		r = machine_read(context, take_region, t, ret_o);
 	t->root = !geteuid();
 	t->own_version = PROJECT_VERSION;
 	if (r >= 0) {
@@ -145,7 +155,9 @@ void doctor_ask(struct doctor_facts *t, struct rdmareg **context, json_object **
 		t->clock_step_usec = now_usec() - (int64_t)number_of(*ret_o, "started_usec") -
 				     (int64_t)number_of(*ret_o, "uptime_usec");
 		take_lists(t, *ret_o);
-	} else {
-		t->silent = rdmareg_last_error();
+	} else if (!t->silent) {
+		snprintf(t->why_silent, sizeof(t->why_silent), "%s", rdmareg_last_error());
+		t->silent = t->why_silent;
 	}
+	rdmareg_close(context);
 }

@@ -130,26 +130,33 @@ static void look_at_leases(struct doctor_facts *t)
 		fclose(f);
 }
 
-/* What a program prints as JSON; NULL: it failed. */
-static json_object *read_json(const char *const words[])
+/* What a program prints. NULL: it failed, as @ret_how says. */
+static char *read_output(const struct doctor_facts *t, const char *const words[],
+			 const char **ret_how)
 {
-	char *text = NULL;
-	json_object *o;
-	size_t room = 0;
-	ssize_t n;
-	pid_t pid;
-	FILE *f = program_start(words, STDOUT_FILENO, &pid);
+	uint64_t part = program_now_usec() + t->part_usec;
+	char *text;
+	int r = program_read(words, STDOUT_FILENO, part < t->until_usec ? part : t->until_usec,
+			     &text);
 
-	if (!f)
+	*ret_how = r == -ETIMEDOUT ? "has not come to an end in time" : "fails";
+	if (!r)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* The same of JSON. */
+static json_object *read_json(const struct doctor_facts *t, const char *const words[],
+			      const char **ret_how)
+{
+	char *text = read_output(t, words, ret_how);
+	json_object *o;
+
+	if (!text)
 		return NULL;
-	n = getdelim(&text, &room, EOF, f);
-	fclose(f);
-	if (!program_end(pid)) {
-		free(text);
-		return NULL;
-	}
 	/* where there is nothing, older ones print nothing */
-	o = n > 1 ? json_tokener_parse(text) : json_object_new_array();
+	o = text[0] && text[1] ? json_tokener_parse(text) : json_object_new_array();
 	free(text);
 	return o;
 }
@@ -176,15 +183,16 @@ static void look_at_resources(struct doctor_facts *t)
 	closedir(d);
 	for (size_t i = 0; i < _DOCTOR_RESOURCE_MAX; i++) {
 		const char *const words[] = { "rdma", "-j", "resource", "show", kinds[i], NULL };
-		json_object *rows = read_json(words);
+		const char *how;
+		json_object *rows = read_json(t, words, &how);
 
 		if (!rows || !json_object_is_type(rows, json_type_array)) {
 			json_object_put(rows);
 			t->incomplete = true;
 			doctor_unseen(t,
 				      "what is registered on adapters: rdma resource show %s "
-				      "fails (Debian has it in iproute2)",
-				      kinds[i]);
+				      "%s (Debian has it in iproute2)",
+				      kinds[i], how);
 			return;
 		}
 		for (size_t n = 0; n < json_object_array_length(rows); n++) {
@@ -268,15 +276,14 @@ static void look_at_units(struct doctor_facts *t)
 	static const char *const words[] = { "systemctl", "--no-pager", "--no-legend", "--plain",
 					     "--all",	  "list-units", "rdmareg*",    NULL };
 	DIR *systemd = look_open_folder("/run/systemd/system");
-	char line[1024];
-	pid_t pid;
-	FILE *f;
+	char *text, *rest, *line;
+	const char *how;
 
 	if (!systemd)
 		return;
 	closedir(systemd);
-	f = program_start(words, STDOUT_FILENO, &pid);
-	while (f && fgets(line, sizeof(line), f)) {
+	text = rest = read_output(t, words, &how);
+	while ((line = strsep(&rest, "\n"))) {
 		struct doctor_unit u = { 0 }, *it;
 
 		if (sscanf(line, "%255s %*s %15s", u.name, u.active) != 2)
@@ -284,12 +291,11 @@ static void look_at_units(struct doctor_facts *t)
 		it = doctor_grow(&t->units, &t->n_units, sizeof(*it));
 		*it = u;
 	}
-	if (f)
-		fclose(f);
-	if (!f || !program_end(pid)) {
+	if (!text) {
 		t->incomplete = true;
-		doctor_unseen(t, "units: systemctl fails");
+		doctor_unseen(t, "units: systemctl %s", how);
 	}
+	free(text);
 }
 
 static bool machine_has(const char *address)
@@ -330,11 +336,10 @@ static void take_addresses(struct doctor_facts *t, char *value)
 static void look_at_settings(struct doctor_facts *t)
 {
 	const char *const words[] = { program_daemon(), "--show-config", NULL };
-	char line[1024];
-	pid_t pid;
-	FILE *f = program_start(words, STDOUT_FILENO, &pid);
+	const char *how;
+	char *text = read_output(t, words, &how), *lines = text, *line;
 
-	while (f && fgets(line, sizeof(line), f)) {
+	while ((line = strsep(&lines, "\n"))) {
 		char *rest = line, *section = strsep(&rest, "\t"), *name = strsep(&rest, "\t"),
 		     *value = strsep(&rest, "\t");
 
@@ -353,13 +358,12 @@ static void look_at_settings(struct doctor_facts *t)
 		else if (!strcmp(name, "listen_address"))
 			take_addresses(t, value);
 	}
-	if (f)
-		fclose(f);
-	t->have_settings = f && program_end(pid);
+	t->have_settings = text;
 	if (!t->have_settings) {
 		t->incomplete = t->incomplete || t->root;
-		doctor_unseen(t, "settings: %s --show-config fails", program_daemon());
+		doctor_unseen(t, "settings: %s --show-config %s", program_daemon(), how);
 	}
+	free(text);
 	read_number("/proc/sys/vm/max_map_count", &t->max_map_count);
 }
 

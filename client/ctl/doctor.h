@@ -91,7 +91,14 @@ struct doctor_text {
 struct doctor_facts {
 	bool root; /* all users' things are seen */
 
+	/*
+	 * Set before: how long each that is asked has for its answer, and when (of
+	 * program_now_usec()) none is waited for any longer
+	 */
+	uint64_t part_usec, until_usec;
+
 	const char *silent; /* why rdmaregd could not be asked; NULL: it answered */
+	char why_silent[512];
 	bool no_bus_policy;
 	const char *version, *own_version, *module_version;
 	uint64_t regions, bytes; /* that it has charged */
@@ -132,14 +139,12 @@ struct doctor_facts {
 };
 
 /*
- * Both fill in what they see and note what they do not. doctor_ask: what rdmaregd says; @context: a
- * connection, or NULL, which is then made; @ret_o: what texts of the facts are part of, freed with
- * json_object_put() after doctor_free(). doctor_look: what the kernel and the files show of that, so
- * it comes second.
+ * Both fill in what they see and note what they do not. doctor_ask: what rdmaregd says, on a
+ * connection of its own; @ret_o: what texts of the facts are part of, freed with json_object_put()
+ * after doctor_free(). doctor_look: what the kernel and the files show of that, so it comes second.
  */
 struct json_object;
-struct rdmareg;
-void doctor_ask(struct doctor_facts *t, struct rdmareg **context, struct json_object **ret_o);
+void doctor_ask(struct doctor_facts *t, struct json_object **ret_o);
 void doctor_look(struct doctor_facts *t);
 void doctor_free(struct doctor_facts *t);
 

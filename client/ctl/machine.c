@@ -196,7 +196,7 @@ static void tell_degraded(const struct degraded *d, json_object *problems)
 }
 
 static int take_regions(struct rdmareg *context,
-			void (*each)(const struct rdmareg_region_info *i, void *userdata),
+			int (*each)(const struct rdmareg_region_info *i, void *userdata),
 			void *userdata, json_object *problems)
 {
 	struct rdmareg_list_options lo = { .size = sizeof(lo), .brief = 1 };
@@ -208,8 +208,7 @@ static int take_regions(struct rdmareg *context,
 	while (r >= 0 && (r = rdmareg_list_next(regions, &i)) > 0) {
 		if (*i.degraded)
 			note_degraded(&d, &i);
-		if (each)
-			each(&i, userdata);
+		r = each ? each(&i, userdata) : 0;
 	}
 	rdmareg_list_free(regions);
 	tell_degraded(&d, problems);
@@ -219,7 +218,7 @@ static int take_regions(struct rdmareg *context,
 }
 
 int machine_read(struct rdmareg *context,
-		 void (*each)(const struct rdmareg_region_info *i, void *userdata), void *userdata,
+		 int (*each)(const struct rdmareg_region_info *i, void *userdata), void *userdata,
 		 json_object **ret)
 {
 	json_object *o = json_object_new_object(), *problems;

@@ -16,11 +16,12 @@
 
 /*
  * One object: what GetStatus answers, with "problems", "adapters" and "keeper_list", which are
- * arrays. @each: NULL, or called for each region, of which only what a table of them shows is set.
- * @ret: freed with json_object_put(). An error is the library's.
+ * arrays. @each: NULL, or called for each region, of which only what a table of them shows is set;
+ * a negative number ends it with that error. @ret: freed with json_object_put(). Other errors are
+ * the library's.
  */
 int machine_read(struct rdmareg *context,
-		 void (*each)(const struct rdmareg_region_info *i, void *userdata), void *userdata,
+		 int (*each)(const struct rdmareg_region_info *i, void *userdata), void *userdata,
 		 json_object **ret);
 
 /* The address itself, as inet_ntop(3) takes it; NULL: it is none of IP. */

@@ -17,6 +17,7 @@
 #include "config.h"
 #include "ctl.h"
 #include "format.h"
+#include "proto/names.h"
 #include "shown.h"
 
 /* A line each. */
@@ -150,10 +151,32 @@ static const char *describe_name(char out[static 64])
 	return out;
 }
 
+static bool silent;
+
+bool ctl_is_silent(void)
+{
+	return silent;
+}
+
+void ctl_left_out(size_t n)
+{
+	ctl_error(EXIT_FAILED, "rdmaregd does not answer: %zu more %s not asked for", n,
+		  n == 1 ? "was" : "were");
+}
+
+/* A timeout with which it answers is a keeper's. */
+static void note_silence(int error)
+{
+	silent = silent ||
+		 (error == -ETIMEDOUT && strncmp(rdmareg_last_error_name(), RDMAREG_ERROR_PREFIX,
+						 strlen(RDMAREG_ERROR_PREFIX)) != 0);
+}
+
 int ctl_failed(int error)
 {
 	char name[64];
 
+	note_silence(error);
 	return ctl_error(status_of(error), "%s%s", rdmareg_last_error(), describe_name(name));
 }
 
@@ -161,6 +184,7 @@ int ctl_failed_about(const char *subject, int error)
 {
 	char name[64];
 
+	note_silence(error);
 	return ctl_error(status_of(error), "%s: %s%s", subject, rdmareg_last_error(),
 			 describe_name(name));
 }

@@ -29,19 +29,19 @@ static const struct column columns[] = {
 	{ "from", "FROM", LOOK_PLAIN, false },
 };
 
-static int not_run(void)
+static int not_run(int error)
 {
 	return ctl_error(EXIT_FAILED, "%s: %s; it is part of the daemon's installation",
-			 program_daemon(), strerror(errno));
+			 program_daemon(), strerror(-error));
 }
 
-/* @n: 1: a file is named */
-static FILE *start(const char *what, int of, char **arguments, int n, pid_t *ret_pid)
+/* @n: 1: a file is named. As program_read(). */
+static int read_from(const char *what, int of, char **arguments, int n, char **ret)
 {
 	const char *const words[] = { program_daemon(), what, n ? "--config" : NULL,
 				      n ? arguments[0] : NULL, NULL };
 
-	return program_start(words, of, ret_pid);
+	return program_read(words, of, PROGRAM_NO_END, ret);
 }
 
 /* A line of --show-config. False: it is none. */
@@ -51,7 +51,7 @@ static bool take_line(json_object *rows, char *line, bool changed)
 	json_object *o;
 
 	for (size_t i = 0; i < 5; i++)
-		word[i] = strsep(&rest, "\t\n");
+		word[i] = strsep(&rest, "\t");
 	if (!word[4])
 		return false;
 	if (changed && !*word[3])
@@ -75,26 +75,22 @@ static bool take_line(json_object *rows, char *line, bool changed)
 static int check_as_json(const struct ctl *ctl, char **arguments, int n)
 {
 	json_object *o, *lines;
-	char line[2048];
-	int status;
-	pid_t pid;
-	FILE *f = start("--check-config", STDERR_FILENO, arguments, n, &pid);
+	char *text, *rest, *line;
+	int r = read_from("--check-config", STDERR_FILENO, arguments, n, &text);
 
 	(void)ctl;
-	if (!f)
-		return not_run();
+	if (!text)
+		return not_run(r);
 	o = json_object_new_object();
 	lines = json_object_new_array();
-	while (fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = 0;
-		json_object_array_add(lines, json_object_new_string(line));
-	}
-	fclose(f);
-	status = program_end(pid) ? EXIT_OK : EXIT_FAILED;
-	json_object_object_add(o, "valid", json_object_new_boolean(status == EXIT_OK));
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (rest || *line)
+			json_object_array_add(lines, json_object_new_string(line));
+	free(text);
+	json_object_object_add(o, "valid", json_object_new_boolean(!r));
 	json_object_object_add(o, "messages", lines);
 	ctl_print_json(o);
-	return status;
+	return r ? EXIT_FAILED : EXIT_OK;
 }
 
 static int run_check(struct ctl *ctl, const void *options, char **arguments, int n)
@@ -105,26 +101,25 @@ static int run_check(struct ctl *ctl, const void *options, char **arguments, int
 	if (ctl->json)
 		return check_as_json(ctl, arguments, n);
 	execl(name, name, "--check-config", n ? "--config" : NULL, n ? arguments[0] : NULL, NULL);
-	return not_run();
+	return not_run(-errno);
 }
 
 static int run_show(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
 	json_object *rows;
-	char line[1024];
+	char *text, *rest, *line;
 	bool sound = true;
-	int r;
-	pid_t pid;
-	FILE *f = start("--show-config", STDOUT_FILENO, arguments, n, &pid);
+	int r = read_from("--show-config", STDOUT_FILENO, arguments, n, &text);
 
-	if (!f)
-		return not_run();
+	if (!text)
+		return not_run(r);
 	rows = json_object_new_array();
-	while (fgets(line, sizeof(line), f))
-		sound = take_line(rows, line, o->changed) && sound;
-	fclose(f);
-	if (!program_end(pid))
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (rest || *line)
+			sound = take_line(rows, line, o->changed) && sound;
+	free(text);
+	if (r)
 		r = EXIT_FAILED; /* it has said why */
 	else if (!sound)
 		r = ctl_error(EXIT_FAILED,

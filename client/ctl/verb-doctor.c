@@ -2,9 +2,9 @@
 /*
  * verb-doctor.c - whether what exists belongs together, and if not what is wrong and what to do.
  *
- * What always holds: nothing is changed. The exit status is 1 if something is wrong, 2 if nothing
- * was found wrong and not all could be looked at, else 0: what is only worth knowing is no fault,
- * nor is what this user may not see.
+ * What always holds: nothing is changed, and it comes to an end in time, whoever does not answer:
+ * each that is asked has a third of it, and no look begins for which that is not left. Of the exit
+ * status, what is only worth knowing is no fault, nor is what this user may not see.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -14,14 +14,21 @@
 
 #include "doctor.h"
 #include "machine.h"
+#include "program.h"
 #include "shown.h"
 
 #define LOOKS 3
 #define BETWEEN_LOOKS_MSEC 500
+#define TIMEOUT_USEC 30000000
 
-enum {
-	EXIT_WRONG = 1,
-	EXIT_NOT_SEEN = 2,
+struct options {
+	uint64_t timeout_usec;
+};
+
+static const struct option_spec specs[] = {
+	{ "timeout", ARG_TIME, offsetof(struct options, timeout_usec), "TIME",
+	  "wait no longer than this for all that is asked (30s)" },
+	{ NULL },
 };
 
 struct looked {
@@ -40,12 +47,12 @@ static json_object *shown(const char *text)
 	return o;
 }
 
-static void look(struct ctl *ctl, struct looked *ret)
+static void look(uint64_t part_usec, uint64_t until_usec, struct looked *ret)
 {
-	struct doctor_facts t = { 0 };
+	struct doctor_facts t = { .part_usec = part_usec, .until_usec = until_usec };
 	json_object *o = NULL;
 
-	doctor_ask(&t, &ctl->context, &o);
+	doctor_ask(&t, &o);
 	doctor_look(&t);
 	doctor_judge(&t, &ret->findings);
 	ret->incomplete = t.incomplete;
@@ -105,7 +112,7 @@ static int print_all(const struct ctl *ctl, const struct looked *l)
 
 	for (size_t i = 0; i < f->n; i++)
 		json_object_array_add(rows, model(&f->all[i]));
-	status = wrong ? EXIT_WRONG : l->incomplete ? EXIT_NOT_SEEN : EXIT_OK;
+	status = wrong ? EXIT_ATTENTION : l->incomplete ? EXIT_INCOMPLETE : EXIT_OK;
 	json_object_object_add(o, "findings", rows);
 	json_object_object_add(o, "more", json_object_new_uint64(f->others));
 	json_object_object_add(o, "unseen", l->unseen);
@@ -151,15 +158,22 @@ static bool saw_less(struct looked *first, size_t n, const struct looked *again)
 /* One that rdmaregd answers is the first: what an earlier one had not was perhaps unseen only. */
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 {
+	const struct options *o = options;
+	uint64_t whole = o->timeout_usec ? o->timeout_usec : TIMEOUT_USEC, part = whole / 3;
+	uint64_t now = program_now_usec(),
+		 until = whole < UINT64_MAX - now ? now + whole : UINT64_MAX;
 	static struct looked first, again;
 	size_t unseen;
 
-	(void)options, (void)arguments, (void)n;
-	look(ctl, &first);
+	(void)arguments, (void)n;
+	look(part, until, &first);
 	unseen = json_object_array_length(first.unseen);
 	for (int left = LOOKS - 1; left && count_wrong(&first.findings); left--) {
+		now = program_now_usec() + BETWEEN_LOOKS_MSEC * 1000;
+		if (now > until || until - now < part)
+			break;
 		poll(NULL, 0, BETWEEN_LOOKS_MSEC);
-		look(ctl, &again);
+		look(part, until, &again);
 		if (first.silent && !again.silent) {
 			json_object_put(first.unseen);
 			first = again;
@@ -173,6 +187,14 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return print_all(ctl, &first);
 }
 
-const struct verb verb_doctor = { "doctor", "", "check whether what exists belongs together",
-				  NULL,	    0,	0,
-				  run };
+const struct verb verb_doctor = {
+	"doctor",
+	"",
+	"check whether what exists belongs together",
+	specs,
+	0,
+	0,
+	run,
+	"0: nothing is wrong; 5: something is; 6: nothing that could be seen is wrong, and not\n"
+	"all could be that this user may see"
+};

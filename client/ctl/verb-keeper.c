@@ -112,13 +112,20 @@ struct replaced {
 	struct rdmareg_replace_options options;
 	json_object *rows;
 	int status;
+	size_t left_out;
 };
 
 static void replace_one(struct replaced *p, const char *name)
 {
 	uint32_t regions = 0;
 	json_object *row;
-	int r = rdmareg_replace_keeper(p->context, name, &p->options, &regions);
+	int r;
+
+	if (ctl_is_silent()) {
+		p->left_out++;
+		return;
+	}
+	r = rdmareg_replace_keeper(p->context, name, &p->options, &regions);
 
 	if (r < 0) {
 		/* of its options the name alone can be wrong here: nobody is called so */
@@ -195,6 +202,8 @@ static int replace(struct ctl *ctl, const void *options, char **arguments, int n
 		replace_one(&p, arguments[i]);
 	if (o->all_old)
 		replace_old(&p);
+	if (p.left_out)
+		ctl_left_out(p.left_out);
 	if (ctl->json)
 		ctl_print_json(json_object_get(p.rows));
 	json_object_put(p.rows);

@@ -256,8 +256,9 @@ static int collect(struct ctl *ctl, char **arguments, int n, struct release *x)
 static int remove_waiting(struct ctl *ctl, const struct release *x)
 {
 	int status = EXIT_OK, one;
+	size_t i = 0;
 
-	for (size_t i = 0; i < x->n_waiting; i++) {
+	for (; i < x->n_waiting && !ctl_is_silent(); i++) {
 		const struct waiting *w = &x->waiting[i];
 		int r = rdmareg_remove_standing(ctl->context, w->uid, w->session, w->name);
 
@@ -267,6 +268,8 @@ static int remove_waiting(struct ctl *ctl, const struct release *x)
 		if (!r && !ctl->json)
 			printf("%s/%s: not made again any more\n", w->session, w->name);
 	}
+	if (i < x->n_waiting)
+		ctl_left_out(x->n_waiting - i);
 	return status;
 }
 

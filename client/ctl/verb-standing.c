@@ -175,14 +175,16 @@ static int remove_one(struct ctl *ctl, const char *text)
 
 static int run_remove(struct ctl *ctl, const void *options, char **arguments, int n)
 {
-	int status = EXIT_OK;
+	int status = EXIT_OK, i = 0;
 
 	(void)options;
-	for (int i = 0; i < n; i++) {
+	for (; i < n && !ctl_is_silent(); i++) {
 		int one = remove_one(ctl, arguments[i]);
 
 		status = status ? status : one;
 	}
+	if (i < n)
+		ctl_left_out((size_t)(n - i));
 	return status;
 }
 

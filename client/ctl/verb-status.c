@@ -191,6 +191,13 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return status;
 }
 
-const struct verb verb_status = { "status", "", "show what there is, and what needs somebody",
-				  NULL,	    0,	0,
-				  run };
+const struct verb verb_status = {
+	"status",
+	"",
+	"show what there is, and what needs somebody",
+	NULL,
+	0,
+	0,
+	run,
+	"0: all is well; 5: there is a problem; 1: rdmaregd does not answer"
+};

@@ -21,7 +21,7 @@ struct rdmareg_open_options {
 	/*
 	 * longest wait for register, prefetch, configure, release, revoke, restore, sync, evict,
 	 * reload, making and destroying DAX devices, and creating, limiting and releasing sessions
-	 * (rdmareg_session_release() says when longer); default 10 minutes. Other calls: 25 s
+	 * (rdmareg_session_release() says when longer); default 10 minutes
 	 */
 	uint64_t work_timeout_usec;
 	/*
@@ -31,6 +31,7 @@ struct rdmareg_open_options {
 	 */
 	uint8_t interactive;
 	uint8_t reserved[7];
+	uint64_t timeout_usec; /* longest wait for other calls, and for the bus; default 25 s */
 };
 
 /*
@@ -39,8 +40,8 @@ struct rdmareg_open_options {
  * program. rdmaregd need not run yet: the first request starts it.
  * @ret: freed with rdmareg_close().
  *
- * ENOENT, ECONNREFUSED: no bus at that address. EACCES: the bus does not know this user. Others as
- * listed at rdmareg_last_error_name().
+ * ENOENT, ECONNREFUSED: no bus at that address. EACCES: the bus does not know this user. ETIMEDOUT:
+ * the bus does not answer. Others as listed at rdmareg_last_error_name().
  */
 int rdmareg_open(const struct rdmareg_open_options *options, struct rdmareg **ret);
 

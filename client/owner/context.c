@@ -42,6 +42,23 @@ static int connect_bus(sd_bus **ret)
 	return 0;
 }
 
+/* It may be stopped, and would be waited for longer than for any call. */
+static int await_bus(sd_bus *bus)
+{
+	uint64_t limit = 0, end, now = clock_usec(CLOCK_MONOTONIC);
+	int r = sd_bus_get_method_call_timeout(bus, &limit);
+
+	end = add_saturating(now, limit);
+	while (r >= 0 && sd_bus_is_ready(bus) == 0) {
+		r = sd_bus_process(bus, NULL);
+		if (r != 0)
+			continue;
+		now = clock_usec(CLOCK_MONOTONIC);
+		r = now < end ? sd_bus_wait(bus, end - now) : -ETIMEDOUT;
+	}
+	return r < 0 ? r : 0;
+}
+
 /* Not by getpwuid(3): what that returned to another part of the program would change under it. */
 static bool has_account(uid_t uid)
 {
@@ -87,7 +104,10 @@ _public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdm
 			       : fail(r, "connecting to the system bus: %s; is it running?",
 				      strerror(-r));
 	sd_bus_set_allow_interactive_authorization(c->bus, o.interactive);
-	r = signals_attach(c);
+	if (o.timeout_usec)
+		sd_bus_set_method_call_timeout(c->bus, o.timeout_usec);
+	r = await_bus(c->bus);
+	r = r < 0 ? fail_bus(NULL, r, "connecting to the bus") : signals_attach(c);
 	/* A bus that does not know a user ends the connection without a word. */
 	if (r == -ENOTCONN && !has_account(geteuid()))
 		return fail(

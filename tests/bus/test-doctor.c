@@ -3,6 +3,7 @@
  * test-doctor.c - rdmaregctl doctor, with a real daemon and a machine that is played: what it reads
  * in /proc, /sys, of rdma(8) and of the settings, and that each of it reaches the judge.
  */
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -148,7 +149,7 @@ static void play_machine(void)
 
 static int doctor(void)
 {
-	int status = world_ctl(&world, "doctor --json", out, sizeof(out));
+	int status = world_ctl(&world, "doctor --timeout 10min --json", out, sizeof(out));
 
 	fprintf(stderr, "%s\n", out);
 	return status;
@@ -174,65 +175,65 @@ static bool only_problems(void)
 
 static void test_each(void)
 {
-	check(doctor() == 1 && only_problems() && found("problem", "no RDMA adapter"));
+	check(doctor() == 5 && only_problems() && found("problem", "no RDMA adapter"));
 
 	put("/rdma/cm_id", "[]");
-	check(doctor() == 1 && found("resources-lack", "keeper "));
+	check(doctor() == 5 && found("resources-lack", "keeper "));
 	/* a thread of it has made the third */
 	put("/rdma/pd", "[{\"pid\":%u},{\"pid\":%u},{\"pid\":98}]", pid, pid);
-	check(doctor() == 1 && found("resources-left", "keeper "));
+	check(doctor() == 5 && found("resources-left", "keeper "));
 	put_resources();
 
 	put_of_keeper("stat", "4711 (rdmareg-keeper) T 1 2 3");
-	check(doctor() == 1 && found("keeper-stopped", "keeper "));
+	check(doctor() == 5 && found("keeper-stopped", "keeper "));
 	put_of_keeper("stat", "4711 (rdmareg-keeper) S 1 2 3");
 	put_of_keeper("task/1/stat", "1 (x y) D 1 2 3");
-	check(doctor() == 1 && found("keeper-sleeps", "keeper "));
+	check(doctor() == 5 && found("keeper-sleeps", "keeper "));
 	put_of_keeper("task/1/stat", "1 (x) S 1 2 3");
 
 	put("/proc/98/stat", "98 (rdmaregd) T 1 2 3");
-	check(doctor() == 1 && found("daemon-stopped", "rdmaregd"));
+	check(doctor() == 5 && found("daemon-stopped", "rdmaregd"));
 	put("/proc/98/stat", "98 (rdmaregd) S 1 2 3");
 	put_forged_mapping();
-	check(doctor() == 1 && only_problems());
+	check(doctor() == 5 && only_problems());
 
 	put_program("/bin/rdmaregd", "printf 'keepers\\tmemlock_bytes\\t65M\\t\\t0\\n'");
-	check(doctor() == 1 && strstr(out, "\"kind\":\"keeper-limits\""));
+	check(doctor() == 5 && strstr(out, "\"kind\":\"keeper-limits\""));
 	put_program("/bin/rdmaregd", "printf 'keepers\\tmemlock_bytes\\t64M\\t\\t0\\n'");
-	check(doctor() == 1 && only_problems());
+	check(doctor() == 5 && only_problems());
 
 	put_link("5", "/data/b");
-	check(doctor() == 1 && found("files-left", "keeper "));
+	check(doctor() == 5 && found("files-left", "keeper "));
 	put_link("5", "anon_inode:[eventfd]");
 	put_leases(2);
-	check(doctor() == 1 && found("leases-left", "keeper "));
+	check(doctor() == 5 && found("leases-left", "keeper "));
 	put_leases(0);
-	check(doctor() == 1 && found("leases-lack", "session default of uid "));
+	check(doctor() == 5 && found("leases-lack", "session default of uid "));
 	put_leases(1);
 
 	/* a name is anybody's to choose */
 	put("/proc/99/comm", "rdmareg-keeper\n");
 	put("/proc/99/stat", "99 (rdmareg-keeper) S 1 2 3");
 	put("/proc/99/status", "Name:\trdmareg-keeper\nUid:\t0\t0\t0\t0\n");
-	check(doctor() == 1 && only_problems());
+	check(doctor() == 5 && only_problems());
 	put_program_of(99, PKGLIBEXECDIR "/rdmareg-keeper (deleted)");
-	check(doctor() == 1 && found("stray-process", "process 99") == (geteuid() == 0));
+	check(doctor() == 5 && found("stray-process", "process 99") == (geteuid() == 0));
 	put("/proc/99/stat", "99 (rdmareg-keeper) Z 1 2 3");
-	check(doctor() == 1 && only_problems());
+	check(doctor() == 5 && only_problems());
 	snprintf(keeper, sizeof(keeper), "7-x-1");
 	put_file_of_keeper("record");
-	check(doctor() == 1);
+	check(doctor() == 5);
 	check(found("stray-file", RUNDIR "/keepers/7-x-1.record") == (geteuid() == 0));
 	snprintf(keeper, sizeof(keeper), "evil\033[2J\377");
 	put_file_of_keeper("record");
-	check(doctor() == 1 && !strchr(out, '\033') && !strchr(out, '\377'));
+	check(doctor() == 5 && !strchr(out, '\033') && !strchr(out, '\377'));
 	check(found("stray-file", RUNDIR "/keepers/evil\\\\x1b[2J\\\\xff.") == (geteuid() == 0));
 	put("/sys/class/misc/rdmareg/totals/openers", "0\n");
 	put("/proc/sys/vm/max_map_count", "1200\n");
 	put_program("/bin/rdmaregd",
 		    "printf 'limits\\tregions_per_tenant\\t1024\\t\\t0\\n"
 		    "listen\\tlisten_address\\tany,203.0.113.7,127.0.0.1\\t\\t0\\n'");
-	check(doctor() == 1 && found("watches-left", "module") && found("map-count", "vm."));
+	check(doctor() == 5 && found("watches-left", "module") && found("map-count", "vm."));
 	check(found("address", "203.0.113.7") && !found("address", "127"));
 	check(strstr(out, "\"complete\":true") != NULL);
 }
@@ -241,13 +242,38 @@ static void test_each(void)
 static void test_unseen(void)
 {
 	put_program("/bin/rdma", "exit 1");
-	check(doctor() == 1 && strstr(out, "\"complete\":false"));
+	check(doctor() == 5 && strstr(out, "\"complete\":false"));
 	check(strstr(out, "rdma resource show mr fails") && !strstr(out, "resources-"));
-	check(world_ctl(&world, "doctor", out, sizeof(out)) == 1);
+	check(world_ctl(&world, "doctor", out, sizeof(out)) == 5);
 	check(strstr(out,
 		     "! vm.max_map_count is too small for what rdmaregd.conf allows each tenant; "
 		     "it is 1200, and a tenant with 1024 regions"));
 	check(strstr(out, "? not looked at: what is registered on adapters: "));
+}
+
+/*
+ * Whoever does not answer has a third of the time that there is for all, and is named. What came of
+ * a program that does not end is not known; and of rdmaregd, that it does not answer.
+ */
+static void test_in_time(void)
+{
+	put_program("/bin/rdma", "exec sleep 1000");
+	check(world_ctl(&world, "doctor --timeout 12s --json", out, sizeof(out)) == 5);
+	check(strstr(out, "rdma resource show mr has not come to an end in time"));
+	check(strstr(out, "\"complete\":false"));
+	put_program("/bin/rdma", "exec cat \"$RDMAREG_DOCTOR_ROOT/rdma/$4\"");
+	check(kill(world.daemon, SIGSTOP) == 0);
+	check(world_ctl(&world, "doctor --timeout 12s --json", out, sizeof(out)) == 5);
+	check(found("daemon-silent", "rdmaregd") && strstr(out, "asking for the status"));
+	check(kill(world.daemon, SIGCONT) == 0);
+}
+
+/* What is wrong with the command line is no finding, and the reverse. */
+static void test_statuses(void)
+{
+	check(world_ctl(&world, "doctor --no-such-option", out, sizeof(out)) == 2);
+	check(world_ctl(&world, "doctor --help", out, sizeof(out)) == 0);
+	check(strstr(out, "Exit status: 0: nothing is wrong; 5: something is; 6: "));
 }
 
 int main(void)
@@ -275,6 +301,8 @@ int main(void)
 	setenv("RDMAREG_DAEMON", path, 1);
 	test_each();
 	test_unseen();
+	test_in_time();
+	test_statuses();
 
 	check(call_region(b, region.id, "Release", &r));
 	close(fd);

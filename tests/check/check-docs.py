@@ -25,7 +25,7 @@
 # property, an option or another name of code that a document or a manual page names is one that the code knows, or one of the ELSEWHERE.
 # Told are also: the module's parameters (docs/kernel-module.md), the environment of the programs (their manual pages), the verbs of
 # `./run` (its help), each document (by a link from another) and each check (CONTRIBUTING.md). The examples of man/librdmareg.3.scd call
-# what the headers declare.
+# what the headers declare. What `rdmaregctl doctor` finds is in its manual page and in docs/troubleshooting.md.
 import pathlib
 import re
 
@@ -213,6 +213,15 @@ def check_manual_of_tool():
         for option in sorted(options):
             if f"*--{option}*" not in entry.group(0) and f"*--{option}*" not in shared:
                 tree.problem(page, tree.line_of(text, entry.start()), f"rdmaregctl {verb} has an option --{option} that is not here")
+
+
+def check_findings():
+    """Each kind of finding of rdmaregctl doctor is in its manual page, and docs/troubleshooting.md says what it means."""
+    kinds = re.findall(r'\[FOUND_\w+\] = \{ "([a-z-]+)"', tree.read("client/ctl/doctor-judge.c"))
+    for page, form in (("man/rdmaregctl.1.scd", r"_{}_"), ("docs/troubleshooting.md", r"^\| `{}` \|")):
+        for kind in kinds:
+            if not re.search(form.format(kind), tree.read(page), re.M):
+                tree.problem(pathlib.Path(page), 1, f"does not have {kind}, which rdmaregctl doctor finds")
 
 
 def check_manual_of_daemon():
@@ -443,6 +452,7 @@ for path in ADVICE:
 check_man_pages()
 check_reasons()
 check_manual_of_tool()
+check_findings()
 check_manual_of_daemon()
 check_examples()
 tree.done(f"{len(DOCUMENTS)} documents and the manual pages")

@@ -36,7 +36,7 @@ _rdmaregctl() {
 		[config check]=''
 		[top]='--once --sort --filter'
 		[status]=''
-		[doctor]=''
+		[doctor]='--timeout'
 		[drain]='--reason'
 		[undrain]=''
 		[who]=''

@@ -145,8 +145,8 @@ static struct doctor_facts sound(void)
 	X(MAP_COUNT, "vm.max_map_count", t->max_map_count = 1600)                              \
 	X(ADDRESS, "192.0.2.1", (t->addresses = &text, t->n_addresses = 1))                    \
 	X(UNTESTED, "adapter mlx5_0", adapter.abilities = "")                                  \
-	X(SOFT, "adapter mlx5_0", (adapter.driver = "rdma_rxe", adapter.mtu = 0))              \
-	X(SOFT, "adapter mlx5_0", (adapter.driver = "rdma_rxe", adapter.mtu = 4200))
+	X(SOFT, "adapter mlx5_0", (adapter.driver = "software", adapter.mtu = 0))              \
+	X(SOFT, "adapter mlx5_0", (adapter.driver = "software", adapter.mtu = 4200))
 
 static struct doctor_findings found, again;
 
@@ -266,7 +266,7 @@ static void test_looks(void)
 {
 	struct doctor_facts t = sound();
 
-	adapter.driver = "rdma_rxe";
+	adapter.driver = "software";
 	adapter.mtu = 1500;
 	keepers[0].process.descriptors_max = 1024;
 	doctor_judge(&t, &found);
