@@ -322,7 +322,8 @@ struct rdmareg_configure_options {
  * rdmareg_configure: change how the region is arbitrated, while it lives. EBUSY: a revocation is
  * under way, and goes on as it began: try again when it is settled. EACCES: hold of a file that is
  * not this user's, without the polkit authorization org.rdmareg.Registry1.hold. EINVAL: an option;
- * a grace longer than the administrator allows. The handle's information is as before until
+ * a grace longer than the administrator allows. Changes that others make at the same time are
+ * carried out one after the other, and each keeps what it does not name. The handle's information is as before until
  * rdmareg_region_refresh().
  */
 int rdmareg_configure(struct rdmareg_region *r, const struct rdmareg_configure_options *options);

@@ -6,6 +6,13 @@
  * A change takes up to two questions to the keeper: for the file, if it is to be marked from now
  * on, and then for the change itself. What the keeper refuses has changed nothing; its answer
  * changes everything at once.
+ *
+ * What always holds:
+ *   - One change of a region is under way at a time, and others wait only as long as one is. Each is
+ *     judged, and what it does not name is filled in, when its turn comes: by what the one before
+ *     has left.
+ *   - Changes of one user are made in the order in which they came; users take turns, so that nobody
+ *     waits for all that another one has asked for.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,9 +22,14 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
+#define WAITING_MAX 16 /* changes of one user for one region, beside the one under way */
+
 struct change {
 	struct call *call;
 	uint64_t region;
+	struct configure_request asked;
+	TAILQ_ENTRY(change) changes; /* region_entry.changes, while it waits */
+	/* once it is under way */
 	struct terms terms;
 	bool gate_asked;
 	bool was_wanted; /* gated, or meant to be, before */
@@ -83,18 +95,16 @@ int app_check_gate(enum region_access access, bool owns_file, struct failure *f)
 		"'rw' or ownership of the file: ask for arbitration 'auto'");
 }
 
-int app_configure(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
-		  struct failure *ret)
+/* 0: it is under way. */
+static int begin(struct app *a, struct region *r, struct region_entry *e, struct change *c,
+		 struct failure *ret)
 {
-	struct app *a = userdata;
-	struct region *r = registry_find(a->registry, id);
-	struct region_entry *e = region_table_find(a->table, id);
+	const struct configure_request *q = &c->asked;
 	enum region_policy before = (enum region_policy)r->policy;
 	enum region_policy policy = q->has_policy ? q->policy : before;
 	/* what only the policy wanted before, it wants no longer */
 	bool gate_asked = q->has_pre_content ? q->pre_content : e->gate_asked;
 	bool gated = policy == POLICY_HOLD || gate_asked;
-	struct change *c;
 	int error;
 
 	if (app_check_live(r, ret))
@@ -104,59 +114,143 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 			ret, RDMAREG_ERROR_BUSY,
 			"region %" PRIu64
 			" cannot be changed now: its keeper %s has not answered an earlier change yet; try again",
-			id, proxy_name(e->keeper));
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return failure_from_errno(ret, "configuring the region", -ENOMEM, "");
-	*c = (struct change){
-		.call = call,
-		.region = id,
-		.terms.policy = policy,
-		.terms.warm_mode =
-			q->has_warm_mode ? q->warm_mode : (enum warm_mode)e->text.warm_mode,
-		.terms.gated = gated,
-		.gate_asked = gate_asked,
-		.was_wanted = app_wants_gate(e),
-	};
+			r->id, proxy_name(e->keeper));
+	c->terms.policy = policy;
+	c->terms.warm_mode = q->has_warm_mode ? q->warm_mode : (enum warm_mode)e->text.warm_mode;
+	c->terms.gated = gated;
+	c->gate_asked = gate_asked;
+	c->was_wanted = app_wants_gate(e);
 	/* a policy that stays keeps its grace, and needs no authorization again */
 	if (app_choose_grace(
 		    a, policy, q->owns_file || policy == before,
 		    r->access == ACCESS_READ && !q->owns_file, q->has_grace || policy == before,
 		    q->has_grace ? q->grace_usec : r->grace_usec, &c->terms.grace_usec, ret) ||
-	    (gated && !app_wants_gate(e) &&
-	     app_check_gate((enum region_access)r->access, q->owns_file, ret))) {
-		free(c);
+	    (gated && !c->was_wanted &&
+	     app_check_gate((enum region_access)r->access, q->owns_file, ret)))
 		return BUS_E_REFUSED;
-	}
 	error = gated && !e->gated ? app_ask_for_file(e, c) : app_ask_terms(r, e, &c->terms, c);
-	if (error == 0)
-		return 0;
-	free(c);
-	return failure_from_errno(ret, "configuring the region", error, proxy_trouble(e->keeper));
+	if (error)
+		return failure_from_errno(ret, "configuring the region", error,
+					  proxy_trouble(e->keeper));
+	e->change = c;
+	e->changed_by = q->uid;
+	e->gate_tried = gated && !c->was_wanted;
+	return 0;
 }
 
+static int wait_for_turn(struct region_entry *e, struct change *c, struct failure *ret)
+{
+	const struct change *other;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH(other, &e->changes, changes)
+		n += other->asked.uid == c->asked.uid;
+	if (n >= WAITING_MAX)
+		return failure_set(ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
+				   "%u changes of region %" PRIu64
+				   " by uid %u wait for an earlier one already: wait for some",
+				   n, e->id, c->asked.uid);
+	TAILQ_INSERT_TAIL(&e->changes, c, changes);
+	return 0;
+}
+
+int app_configure(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
+		  struct failure *ret)
+{
+	struct app *a = userdata;
+	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = region_table_find(a->table, id);
+	struct change *c = calloc(1, sizeof(*c));
+	int error;
+
+	if (!c)
+		return failure_from_errno(ret, "configuring the region", -ENOMEM, "");
+	*c = (struct change){ .call = call, .region = id, .asked = *q };
+	error = e->change ? wait_for_turn(e, c, ret) : begin(a, r, e, c, ret);
+	if (error)
+		free(c);
+	return error;
+}
+
+static struct change *next_change(const struct region_entry *e)
+{
+	struct change *c;
+
+	TAILQ_FOREACH(c, &e->changes, changes)
+		if (c->asked.uid != e->changed_by)
+			return c;
+	return TAILQ_FIRST(&e->changes);
+}
+
+static void refuse(struct region_entry *e, struct change *c, const struct failure *why)
+{
+	TAILQ_REMOVE(&e->changes, c, changes);
+	call_fail(c->call, why);
+	free(c);
+}
+
+void app_refuse_changes(struct region_entry *e, const struct failure *why)
+{
+	while (!TAILQ_EMPTY(&e->changes))
+		refuse(e, TAILQ_FIRST(&e->changes), why);
+}
+
+/* None is under way any more: the next one is. */
+static void go_on(struct app *a, uint64_t region)
+{
+	struct region *r = registry_find(a->registry, region);
+	struct region_entry *e = region_table_find(a->table, region);
+	struct change *c;
+	struct failure f;
+
+	while (r && !e->change && (c = next_change(e))) {
+		if (begin(a, r, e, c, &f))
+			refuse(e, c, &f);
+		else
+			TAILQ_REMOVE(&e->changes, c, changes);
+	}
+}
+
+static void fail_change(struct app *a, struct region *r, struct region_entry *e, struct change *c,
+			const struct failure *why)
+{
+	if (r && !c->was_wanted)
+		app_ungate(a, r, e);
+	call_fail(c->call, why);
+}
+
+static void take_change(struct app *a, struct region *r, struct region_entry *e, struct change *c)
+{
+	r->policy = (uint8_t)c->terms.policy;
+	r->grace_usec = c->terms.grace_usec;
+	e->text.warm_mode = (uint8_t)c->terms.warm_mode;
+	e->gate_asked = c->gate_asked;
+	app_record_terms(r, e, c->terms.gated);
+	app_standing_changed(a, r, e);
+	if (!c->terms.gated)
+		app_ungate(a, r, e);
+	app_mode_changed(a, r, e);
+	call_reply(c->call);
+}
+
+/* Who waits for it goes on with go_on(), or was refused as it was: its keeper is late. */
 static void finish(struct app *a, struct change *c, int error, const char *text)
 {
 	struct region *r = registry_find(a->registry, c->region);
 	struct region_entry *e = region_table_find(a->table, c->region);
 	struct failure f;
 
+	if (r) {
+		e->change = NULL;
+		e->gate_tried = false;
+	}
 	if (error || !r) {
-		if (r && !c->was_wanted)
-			app_ungate(a, r, e);
 		failure_from_errno(&f, "configuring the region", error ? error : -ENOENT, text);
-		call_fail(c->call, &f);
+		fail_change(a, r, e, c, &f);
+		if (r && error == -ETIMEDOUT)
+			app_refuse_changes(e, &f);
 	} else {
-		r->policy = (uint8_t)c->terms.policy;
-		r->grace_usec = c->terms.grace_usec;
-		e->text.warm_mode = (uint8_t)c->terms.warm_mode;
-		e->gate_asked = c->gate_asked;
-		app_record_terms(r, e, c->terms.gated);
-		app_standing_changed(a, r, e);
-		if (!c->terms.gated)
-			app_ungate(a, r, e);
-		app_mode_changed(a, r, e);
-		call_reply(c->call);
+		take_change(a, r, e, c);
 	}
 	free(c);
 }
@@ -170,6 +264,8 @@ void app_configure_answered(struct app *a, const struct proxy *k, const struct a
 	if (n->context)
 		finish(a, n->context, n->error, n->text);
 	app_terms_answered(a, k, n);
+	if (n->context)
+		go_on(a, n->region);
 }
 
 /* It is known whether the file is marked: now the change itself. */
@@ -180,8 +276,10 @@ static void on_gated(struct app *a, uint64_t region, void *context)
 	struct change *c = context;
 	int error = r ? app_ask_terms(r, e, &c->terms, c) : -ENOENT;
 
-	if (error)
-		finish(a, c, error, "");
+	if (!error)
+		return;
+	finish(a, c, error, "");
+	go_on(a, region);
 }
 
 static void drop_change(void *context)
@@ -192,12 +290,25 @@ static void drop_change(void *context)
 void app_change_file_answered(struct app *a, const struct answer *n)
 {
 	struct region_entry *e = region_table_find(a->table, n->region);
-	struct change *c = n->context;
+	int error = n->error;
 
-	if (n->late && (!e || !app_wants_gate(e)))
-		return;
-	if (!e || n->error)
-		finish(a, c, n->error ? n->error : -ENOENT, n->text);
-	else if (app_gate_with(a, e, steal_fd(n->fd), on_gated, drop_change, c) < 0)
-		finish(a, c, -ENOMEM, "");
+	if (e && !error) {
+		error = app_gate_with(a, e, steal_fd(n->fd), on_gated, drop_change, n->context);
+		if (!error)
+			return;
+	}
+	finish(a, n->context, e ? error : -ENOENT, n->text);
+	go_on(a, n->region);
+}
+
+void app_free_changes(struct app *a)
+{
+	struct failure f;
+
+	if (!a->registry)
+		return; /* it ends before it began */
+	failure_set(&f, RDMAREG_ERROR_FAILED, "rdmaregd is being stopped; try again");
+	for (struct region *r = registry_after(a->registry, 0); r;
+	     r = registry_after(a->registry, r->id))
+		app_refuse_changes(region_table_find(a->table, r->id), &f);
 }

@@ -121,7 +121,10 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 			  const struct region_view *v)
 {
 	uint32_t tenant = r->tenant;
+	struct failure ended;
 
+	failure_from_errno(&ended, "configuring the region", -ENOENT, "");
+	app_refuse_changes(e, &ended);
 	app_ungate(a, r, e);
 	app_forget_look(a, e);
 	app_forget_terms(a, e);

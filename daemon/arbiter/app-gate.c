@@ -265,13 +265,16 @@ struct given_file {
 	void *context;
 };
 
+static app_gated_t on_regated;
+
 static void on_looked(struct app *a, void *context, const struct file_facts *facts, int *fd)
 {
 	_cleanup_(freep) struct given_file *g = context;
 	struct region *r = registry_find(a->registry, g->region);
 	struct region_entry *e = region_table_find(a->table, g->region);
+	bool unwanted = r && g->done == on_regated && !app_wants_gate(e); /* by now */
 
-	if (!r || !file_given(a, r, e, facts, *fd, g->done, g->drop, g->context))
+	if (!r || unwanted || !file_given(a, r, e, facts, *fd, g->done, g->drop, g->context))
 		g->done(a, g->region, g->context);
 }
 
@@ -319,7 +322,7 @@ void app_regate_answered(struct app *a, const struct answer *n)
 {
 	struct region_entry *e = region_table_find(a->table, n->region);
 
-	if (!e || n->error || (n->late && !app_wants_gate(e)))
+	if (!e || n->error || !app_wants_gate(e))
 		return;
 	if (app_gate_with(a, e, steal_fd(n->fd), on_regated, drop_nothing, NULL) < 0)
 		log_error("region %" PRIu64 ": no memory to look at its file", e->id);

@@ -230,6 +230,8 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e);
 void app_ungate(struct app *a, struct region *r, struct region_entry *e);
 /* It is marked, or was meant to be. */
 bool app_wants_gate(const struct region_entry *e);
+/* The same without the change under way. */
+bool app_promises_gate(const struct region_entry *e);
 struct gate_link_claim app_claim_of(const struct app *a, const struct region *r,
 				    const struct region_entry *e);
 /* 0: none. */
@@ -536,6 +538,10 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 void app_configure_answered(struct app *a, const struct proxy *k, const struct answer *n);
 /* The file that is to be marked. */
 void app_change_file_answered(struct app *a, const struct answer *n);
+/* Those that wait for their turn; the one under way goes on. */
+void app_refuse_changes(struct region_entry *e, const struct failure *why);
+/* The same of all regions, at the end. */
+void app_free_changes(struct app *a);
 /* How long a revocation waits: what was asked for, within what the administrator allows. */
 int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file,
 		     bool reads_only, bool has_grace, uint64_t grace_usec, uint64_t *ret,

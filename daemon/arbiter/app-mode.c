@@ -216,3 +216,8 @@ bool app_wants_gate(const struct region_entry *e)
 {
 	return e->claim || e->no_gate;
 }
+
+bool app_promises_gate(const struct region_entry *e)
+{
+	return app_wants_gate(e) && !e->gate_tried;
+}

@@ -161,7 +161,7 @@ static int make_anew(struct app *a, struct region *r, struct region_entry *e, st
 	proxy_note(k)->bytes += r->length;
 	e->late_release = e->keeper_ended = false;
 	app_forget_terms(a, e);
-	error = app_record(a, r, e, app_wants_gate(e));
+	error = app_record(a, r, e, app_promises_gate(e));
 	if (error < 0)
 		return error;
 	q.info.offset = r->offset;
@@ -172,7 +172,7 @@ static int make_anew(struct app *a, struct region *r, struct region_entry *e, st
 	q.info.access = r->access;
 	q.info.policy = r->policy;
 	q.info.detached = e->text.detached;
-	q.info.gated = app_wants_gate(e);
+	q.info.gated = app_promises_gate(e);
 	q.info.warm_mode = e->text.warm_mode;
 	snprintf(q.info.path, sizeof(q.info.path), "%s", e->text.path ? e->text.path : "");
 	fd = fcntl(m->fd, F_DUPFD_CLOEXEC, 3); /* the move keeps its own */

@@ -39,7 +39,7 @@ static void ask(const struct region *r, struct region_entry *e)
 		.policy = (enum region_policy)r->policy,
 		.grace_usec = r->grace_usec,
 		.warm_mode = (enum warm_mode)e->text.warm_mode,
-		.gated = app_wants_gate(e),
+		.gated = app_promises_gate(e),
 	};
 
 	if (!e->unsettled || e->terms_asked || r->close_wanted ||

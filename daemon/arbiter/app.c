@@ -354,6 +354,7 @@ struct app *app_free(struct app *a)
 		pool_stop(a->keepers);
 	app_free_passages(a);
 	app_free_gatings(a);
+	app_free_changes(a);
 	app_free_revokes(a);
 	app_free_endings(a);
 	app_free_evicting(a);

@@ -88,6 +88,7 @@ int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper,
 	SLIST_INIT(&e->releasing);
 	LIST_INIT(&e->joins);
 	LIST_INIT(&e->peers);
+	TAILQ_INIT(&e->changes);
 	if (numbers_add(&t->regions, id, e) < 0) {
 		free(e);
 		return -ENOMEM;

@@ -22,6 +22,7 @@ struct proxy;
 struct move;
 struct standing;
 struct ending; /* app-ending.c */
+struct change; /* app-configure.c */
 
 /* For the log: who asked for something. @pid 0: nobody is known. */
 struct caller {
@@ -152,6 +153,10 @@ struct region_entry {
 	uint32_t terms_asked;		 /* changes that its keeper has not answered */
 	bool unsettled;			 /* it may go by others than the daemon: app.unsettled */
 	TAILQ_ENTRY(region_entry) of_unsettled;
+	struct change *change;	      /* that is under way; NULL: none, and none waits */
+	TAILQ_HEAD(, change) changes; /* that wait for it */
+	uint32_t changed_by;	      /* the user whose change began last */
+	bool gate_tried; /* by the change under way; nothing else wants the file marked */
 	struct region_measure measure;
 	struct standing *standing; /* its record; NULL: it does not stand */
 	struct move *move;	   /* to another keeper (app-replace.c); NULL: none */

@@ -258,6 +258,7 @@ struct configure_request {
 	bool has_warm_mode;
 	enum warm_mode warm_mode;
 	enum region_policy policy;
+	uint32_t uid; /* who asks */
 	uint64_t grace_usec;
 };
 

@@ -92,7 +92,8 @@ int method_configure(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	r = begin_call(m, found, &call);
 	if (r)
 		return r;
-	q.owns_file = found->client->uid == 0 || found->client->uid == found->view.text->file_uid;
+	q.uid = found->client->uid;
+	q.owns_file = q.uid == 0 || q.uid == found->view.text->file_uid;
 	/* one that holds already gains nothing by asking again */
 	if (q.has_policy && q.policy == POLICY_HOLD && region->policy != POLICY_HOLD &&
 	    !q.owns_file)

@@ -203,6 +203,31 @@ static void test_unasked(int fd)
 	until(count_events("unmark") == unmarks + 3);
 }
 
+/* Changes beside it that want no gate do not take it away. */
+static void test_beside(int fd)
+{
+	struct later l[8];
+	struct reply region, r;
+	sd_bus_message *m;
+
+	check(register_region(owner, fd, 0, 4 * MIB, "rw", &region, 0));
+	for (size_t i = 0; i < 8; i++) {
+		m = new_region_call(owner, region.id, "Configure");
+		if (i == 4)
+			add_options(m, 1, "policy", "s", "hold");
+		else
+			add_options(m, 1, "warm_mode", "s", "read");
+		send_later(owner, m, &l[i]);
+	}
+	for (size_t i = 0; i < 8; i++) {
+		await_answer(owner, &l[i]);
+		check_text(l[i].reply.error, "");
+	}
+	check(has_property(region.id, "Policy", "hold"));
+	check(has_property(region.id, "Refuses", "1"));
+	check(call_region(owner, region.id, "Release", &r));
+}
+
 /* Who has the file open since before could not be found out: nobody is accused of it. */
 static void test_untold(int fd)
 {
@@ -411,6 +436,7 @@ int main(void)
 	test_counted(fd);
 	test_silent(fd);
 	test_untold(fd);
+	test_beside(fd);
 	test_foreign(fd);
 	close(fd);
 	disconnect(owner);

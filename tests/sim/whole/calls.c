@@ -164,6 +164,7 @@ static int ask_of_region(const struct request *q, struct call *call, struct fail
 		.has_warm_mode = q->how & 0x1000,
 		.warm_mode = (enum warm_mode)((q->how >> 13) % _WARM_MODE_MAX),
 		.owns_file = true,
+		.uid = q->by->uid,
 	};
 	const struct revoke_request revoke = {
 		.has_grace = q->how & 1,
