@@ -288,8 +288,9 @@ static const char *release_answered(struct app *a, struct proxy *k, const struct
 	return NULL;
 }
 
-static void export_answered(struct app *a, const struct answer *n)
+static void export_answered(struct app *a, const struct proxy *k, const struct answer *n)
 {
+	const char *former = app_former_complaint(a, k, n->region);
 	struct region *r = registry_find(a->registry, n->region);
 	struct region_entry *e = region_table_find(a->table, n->region);
 	struct region_view v;
@@ -301,8 +302,9 @@ static void export_answered(struct app *a, const struct answer *n)
 		failure_set(&f, RDMAREG_ERROR_NO_SUCH_REGION,
 			    "region %" PRIu64 " ended while its ticket was made", n->region);
 		call_fail(n->context, &f);
-	} else if (n->error) {
-		failure_from_errno(&f, "making the ticket", n->error, n->text);
+	} else if (n->error || former) {
+		failure_from_errno(&f, "making the ticket", n->error ? n->error : -EBUSY,
+				   n->error ? n->text : former);
 		call_fail(n->context, &f);
 	} else {
 		region_text_set(&e->text.ticket, n->message->ticket.text,
@@ -327,7 +329,7 @@ static const char *answered(void *userdata, struct proxy *k, const struct answer
 		app_prefetch_answered(a, n);
 		return NULL;
 	case KEEPER_EXPORT:
-		export_answered(a, n);
+		export_answered(a, k, n);
 		return NULL;
 	case KEEPER_DEMAND:
 		if (!app_demand_answered(a, n))
@@ -349,7 +351,7 @@ static const char *answered(void *userdata, struct proxy *k, const struct answer
 		if (app_move_file_answered(a, n))
 			return NULL;
 		if (n->context)
-			app_change_file_answered(a, n);
+			app_change_file_answered(a, k, n);
 		else
 			app_regate_answered(a, n);
 		return NULL;

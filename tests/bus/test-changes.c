@@ -249,6 +249,44 @@ static void test_unauthorized(sd_bus *tenant)
 	close(fd);
 }
 
+/*
+ * A keeper that answers after it has released the region, which another one has by then: what it
+ * says is of no region any more.
+ */
+static void test_former_keeper(void)
+{
+	struct later change, export, replace;
+	int fd = make_memfd(2 * PAGE);
+	struct reply region, r;
+	char name[96], former[64];
+	sd_bus_message *m;
+
+	check(register_region(owner, fd, 0, 0, "r", &region, 3, "session", "s", "bad-former",
+			      "detached", "b", 1, "grace_usec", "t", UINT64_C(1000)));
+	get_property(owner, region.id, "Policy", former, sizeof(former));
+	m = new_region_call(owner, region.id, "Export");
+	add_options(m, 0);
+	send_later(owner, m, &export);
+	configure(owner, region.id, "policy", "follow", &change);
+	await_taken(owner, region.id, &change);
+	snprintf(name, sizeof(name), "%u-bad-former-1", getuid());
+	m = new_manager_call(owner, "ReplaceKeeper");
+	check(sd_bus_message_append(m, "s", name) >= 0);
+	add_options(m, 0);
+	send_later(owner, m, &replace);
+	expect_done(owner, &replace);
+	await_answer(owner, &change);
+	expect_error(&change.reply, "Busy", "another keeper");
+	await_answer(owner, &export);
+	expect_error(&export.reply, "Busy", "another keeper");
+	expect_property(owner, region.id, "State", "live");
+	expect_property(owner, region.id, "Policy", former);
+	expect_property(owner, region.id, "GraceUSec", "1000");
+	expect_property(owner, region.id, "Ticket", "");
+	check(call_region(owner, region.id, "Release", &r));
+	close(fd);
+}
+
 int main(void)
 {
 	sd_bus *tenant;
@@ -256,6 +294,7 @@ int main(void)
 	/* nobody is late here: what is slow is the machine */
 	world_begin(&world, "timeout_msec = 25000\n");
 	owner = connect_client(&world);
+	test_former_keeper();
 	test_both();
 	test_hold();
 	test_bounded();

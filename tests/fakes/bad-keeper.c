@@ -36,6 +36,7 @@ static const char *session = "";
 static uint32_t tenant;
 static int connection = -1;
 static struct stat file;	    /* that came last */
+static int file_kept = -1;	    /* bad-former's */
 static struct keeper_message claim; /* of lie-*; no region: none */
 
 static bool is(const char *name)
@@ -300,18 +301,56 @@ static void register_region(const struct keeper_message *q)
 		say_peers(q->region, 16000);
 }
 
-/* A file that it was not asked for. */
-static void give_another(const struct keeper_message *q)
+static void give_file(const struct keeper_message *q, int fd)
 {
 	struct keeper_message m = { .type = KEEPER_DONE,
 				    .operation = q->operation,
 				    .region = q->region };
+
+	say_bytes(&m, keeper_packet_size(m.type), fd);
+}
+
+/* A file that it was not asked for. */
+static void give_another(const struct keeper_message *q)
+{
 	int fd = memfd_create("another", MFD_CLOEXEC);
 
 	if (fd < 0 || ftruncate(fd, 1 << 20) < 0)
 		exit(1);
-	say_bytes(&m, keeper_packet_size(m.type), fd);
+	give_file(q, fd);
 	close(fd);
+}
+
+static void give_ticket(const struct keeper_message *q)
+{
+	struct keeper_message m = { .type = KEEPER_TICKET,
+				    .operation = q->operation,
+				    .region = q->region };
+
+	strcpy(m.ticket.text, "rdmareg:former");
+	say(&m);
+}
+
+/* bad-former answers these once it has let go of the region; of others they are not wanted. */
+static struct keeper_message kept[2];
+static size_t n_kept;
+
+static void keep(const struct keeper_message *q)
+{
+	if (is("bad-former") && n_kept < sizeof(kept) / sizeof(kept[0]))
+		kept[n_kept++] = *q;
+	else
+		done(q, -EINVAL);
+}
+
+static void answer_kept(void)
+{
+	for (size_t i = 0; i < n_kept; i++)
+		if (kept[i].type == KEEPER_EXPORT)
+			give_ticket(&kept[i]);
+		else
+			done(&kept[i], 0);
+	n_kept = 0;
 }
 
 static void answer(const struct keeper_message *q)
@@ -323,6 +362,8 @@ static void answer(const struct keeper_message *q)
 	case KEEPER_FILE:
 		if (is("bad-file"))
 			give_another(q);
+		else if (is("bad-former"))
+			give_file(q, file_kept);
 		else
 			done(q, -EINVAL);
 		break;
@@ -339,6 +380,11 @@ static void answer(const struct keeper_message *q)
 		if (q->region == claim.region || lies_about_number())
 			claim.region = 0;
 		done(q, is("bad-release") ? -EIO : 0);
+		answer_kept();
+		break;
+	case KEEPER_CONFIGURE:
+	case KEEPER_EXPORT:
+		keep(q);
 		break;
 	default:
 		done(q, -EINVAL);
@@ -372,7 +418,10 @@ static bool serve_one(void)
 		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 		if (fstat(fd, &file) < 0)
 			exit(1);
-		close(fd);
+		if (is("bad-former"))
+			file_kept = fd;
+		else
+			close(fd);
 	}
 	answer(&q);
 	return true;
