@@ -63,7 +63,8 @@ struct rdmareg_rails_options {
 	const struct rdmareg_peer_options *peer;
 	/*
 	 * how many bytes go over one rail before the next one has its turn, 4096 to 1 GiB; default
-	 * 128 KiB. It is less if buffer_bytes, of which each rail has eight parts, has no room
+	 * 128 KiB. It is less if buffer_bytes, of which each rail has eight parts, has no room;
+	 * there has to be room for the largest of the rails' alignments
 	 */
 	uint64_t stripe_bytes;
 	uint8_t first_only;   /* 1: the first rail that works; the next one when that breaks */

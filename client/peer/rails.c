@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
+#include "buffer.h"
 #include "operations.h"
 #include "util.h"
 
@@ -64,10 +65,26 @@ _public_ struct rdmareg_rails *rdmareg_rails_close(struct rdmareg_rails *r)
 	return NULL;
 }
 
+/* A piece has to fit into the buffer of each rail, and is never less than the largest unit. */
+static int check_units(const struct rdmareg_peer *one, const struct rdmareg_peer *other)
+{
+	uint32_t a = buffer_chunk_unit(one), b = buffer_chunk_unit(other), most = a > b ? a : b;
+
+	if (a == b || most <= other->options.buffer_bytes)
+		return 0;
+	return fail(EINVAL,
+		    "connecting by several tickets: region %" PRIu64
+		    " is accessed at multiples of %" PRIu32
+		    " bytes, which is more than the other rails' buffers have: set buffer_bytes to "
+		    "%" PRIu32 " or more",
+		    a > b ? one->region : other->region, most, most);
+}
+
 int rails_check_same(const struct rdmareg_rails *r, const struct rail *l,
 		     const struct rdmareg_peer *p)
 {
 	const struct wire_accept *b = &p->remote, *a;
+	int error;
 
 	for (size_t i = 0; i < r->n; i++) {
 		if (&r->rail[i] == l || !r->rail[i].peer)
@@ -85,6 +102,9 @@ int rails_check_same(const struct rdmareg_rails *r, const struct rail *l,
 				    " and %" PRIu64 " are of different files, or of another place "
 				    "in the file; a list has the tickets of one range of a file",
 				    r->rail[i].peer->region, p->region);
+		error = check_units(r->rail[i].peer, p);
+		if (error < 0)
+			return error;
 	}
 	return 0;
 }

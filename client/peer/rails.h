@@ -68,7 +68,10 @@ static inline bool rail_is_up(const struct rail *l)
 struct rail *rails_first_up(struct rdmareg_rails *r);
 /* Its connection has ended: what it had placed is noted. */
 void rails_note_end(struct rdmareg_rails *r, struct rail *l);
-/* Has @p, which is to be that rail, the same bytes as the others? -EINVAL: it has not. */
+/*
+ * Has @p, which is to be that rail, the same bytes as the others, and can it be used together with
+ * them? -EINVAL: no.
+ */
 int rails_check_same(const struct rdmareg_rails *r, const struct rail *l,
 		     const struct rdmareg_peer *p);
 

@@ -397,7 +397,7 @@ static uint64_t done_bytes(const struct stripe *s)
 	return i ? end_of(s, i - 1) - s->offset : 0;
 }
 
-/* The largest piece of which each rail can have some under way. */
+/* The largest piece of which each rail can have some under way, and how many. */
 static int choose_unit(struct stripe *s)
 {
 	uint64_t unit = 4096, most = s->rails->stripe_bytes; /* no rail's is less */
@@ -420,9 +420,24 @@ static int choose_unit(struct stripe *s)
 	s->unit = most / unit * unit;
 	if (!s->unit)
 		s->unit = unit; /* powers of two: each is a multiple of the smaller ones */
+	for (size_t i = 0; i < s->rails->n; i++) {
+		struct rail *l = &s->rails->rail[i];
+		uint64_t depth;
+
+		if (!rail_is_up(l))
+			continue;
+		depth = l->peer->bounce_bytes / s->unit;
+		l->depth = depth < PEER_DEPTH ? (uint32_t)depth : PEER_DEPTH;
+		if (!l->depth) /* less could be pinned than another rail's alignment */
+			return fail(ENOMEM,
+				    "transferring in pieces of %" PRIu64
+				    " bytes: more lockable memory is needed (ulimit -l)",
+				    s->unit);
+	}
 	return 0;
 }
 
+/* What can fail comes before the first rail has its part. */
 static int begin(struct stripe *s)
 {
 	int r = choose_unit(s);
@@ -436,19 +451,9 @@ static int begin(struct stripe *s)
 		return fail(ENOMEM, "transferring %" PRIu64 " bytes: out of memory", s->length);
 	for (size_t i = 0; i < s->rails->n; i++) {
 		struct rail *l = &s->rails->rail[i];
-		uint64_t depth;
 
 		if (!rail_is_up(l))
 			continue;
-		depth = l->peer->bounce_bytes / s->unit;
-		l->depth = depth < PEER_DEPTH ? (uint32_t)depth : PEER_DEPTH;
-		if (!l->depth) { /* another rail's alignment does not fit into its buffer */
-			free(s->state);
-			return fail(ENOMEM,
-				    "transferring in pieces of %" PRIu64
-				    " bytes: more lockable memory is needed (ulimit -l)",
-				    s->unit);
-		}
 		l->part = (struct peer_part){ .complete = complete, .in_flight = in_flight };
 		l->stripe = s;
 		l->n_posted = l->n_done = 0;

@@ -14,6 +14,7 @@
  *   order           enum order, below
  *   cause           what the keeper answers who asks why (enum wire_cause)
  *   gone            nobody answers that any more
+ *   pinned          so many KiB can be pinned, in all
  *   path            what it says of the region's file (enum path_state of names.h)
  *   bypass          before the first access that begins at or after so many MiB (less one) it
  *   tells of a bypass
@@ -25,6 +26,7 @@
  *   stumbles        this machine fails to take a connection to that rail up, the second time
  *   expired         that rail's ticket is refused
  *   shorter, other  that rail's region is half as long; is of another file
+ *   large           that rail's accesses begin at multiples of 512 KiB, those of others at 4096
  *   breaks, at      that rail's link is down from its access number "at" on; what was written over it
  *                   and not followed by a READ gets lost, which hardware is not known to do
  *   asks, at        that rail asks for blocks before its access number "at"; the other one asks
@@ -107,6 +109,7 @@ static uint8_t *memory;
 static bool has_asked, has_asked_both;
 static unsigned int looks; /* until what is settling settles */
 static uint64_t valid;
+static size_t pinned;
 static struct wire_reject answer;
 
 static unsigned int setting(const char *name)
@@ -324,7 +327,7 @@ int rdma_connect(struct rdma_cm_id *id, struct rdma_conn_param *param)
 		.durability = (uint8_t)setting("durability"),
 		.rkey = htole32(1),
 		.generation = htole32(1),
-		.alignment = htole32(4096),
+		.alignment = htole32(is_rail("large", own) ? 512u << 10 : 4096),
 		.grace_msec = htole32(1000),
 		.path_state = (uint8_t)setting("path"),
 		.bytes = htole64(4711 + is_rail("other", own)),
@@ -444,9 +447,15 @@ void ibv_ack_cq_events(struct ibv_cq *cq, unsigned int n)
 struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *address, size_t length, uint64_t iova,
 				unsigned int access)
 {
-	struct ibv_mr *mr = calloc(1, sizeof(*mr));
+	struct ibv_mr *mr;
 
 	(void)iova, (void)access;
+	if (setting("pinned") && pinned + length > (size_t)setting("pinned") << 10) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	pinned += length;
+	mr = calloc(1, sizeof(*mr));
 	*mr = (struct ibv_mr){
 		.context = pd->context, .pd = pd, .addr = address, .length = length
 	};
@@ -460,6 +469,7 @@ struct ibv_mr *ibv_reg_mr(struct ibv_pd *pd, void *address, size_t length, int a
 
 int ibv_dereg_mr(struct ibv_mr *mr)
 {
+	pinned -= mr->length;
 	free(mr);
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "client/peer/rails.h"
 #include "rdmareg.h"
 #include "tests/fakes/peer.h"
 
@@ -249,6 +250,34 @@ static void test_again(void)
 	assert(rdmareg_rails_flush(rails, 0) == 0);
 }
 
+/*
+ * Pieces are as large as the largest alignment, and each rail's buffer has to have room for one.
+ * What fails for want of it leaves no rail with a part in it.
+ */
+static void test_alignments(void)
+{
+	struct rdmareg_peer_options po = { .size = sizeof(po), .buffer_bytes = 256 << 10 };
+	const struct rdmareg_rails_options o = { .size = sizeof(o), .peer = &po };
+
+	for (int large = 1; large <= 2; large++) {
+		const char *world =
+			large == 1 ? "length=4 valid=4 large=1" : "length=4 valid=4 large=2";
+
+		assert(open_with(world, BOTH, &o) == -EINVAL &&
+		       strstr(rdmareg_last_error(), "buffer_bytes to 524288 or more"));
+		assert(open_with(world, BOTH, NULL) == 0 && connected() == 2);
+		assert(rdmareg_rails_write(rails, sent, BYTES, 0) == BYTES);
+		check_bytes(0, BYTES);
+		check_bytes(12345, MIB);
+		rails = rdmareg_rails_close(rails);
+	}
+	assert(open_with("length=4 valid=4 large=1 pinned=1408", BOTH, NULL) == 0);
+	assert(rdmareg_rails_read(rails, got, BYTES, 0) == -ENOMEM &&
+	       strstr(rdmareg_last_error(), "ulimit -l"));
+	for (int i = 0; i < 2; i++)
+		assert(!rails->rail[i].stripe && !rails->rail[i].peer->part);
+}
+
 /* What goes wrong on this machine says nothing of the other side: it is tried again. */
 static void test_stumbles(void)
 {
@@ -397,10 +426,10 @@ static void test_lists(void)
 }
 
 static void (*const tests[])(void) = {
-	test_quiet,	  test_stumbles,   test_striped,    test_breaks,  test_moved,
-	test_read_breaks, test_none_left,  test_file_fails, test_revoked, test_both_revoked,
-	test_truncated,	  test_first_only, test_absent,	    test_lists,	  test_again,
-	test_all_again,	  test_silent,	   test_not_again,
+	test_alignments,   test_quiet,	     test_stumbles,   test_striped,    test_breaks,
+	test_moved,	   test_read_breaks, test_none_left,  test_file_fails, test_revoked,
+	test_both_revoked, test_truncated,   test_first_only, test_absent,     test_lists,
+	test_again,	   test_all_again,   test_silent,     test_not_again,
 };
 
 int main(void)
