@@ -87,9 +87,18 @@ int rails_check_same(const struct rdmareg_rails *r, const struct rail *l,
 	int error;
 
 	for (size_t i = 0; i < r->n; i++) {
-		if (&r->rail[i] == l || !r->rail[i].peer)
+		if (!r->rail[i].peer || r->rail[i].peer == p)
 			continue;
 		a = &r->rail[i].peer->remote;
+		if (&r->rail[i] == l) {
+			if (a->length != b->length ||
+			    (a->bytes && b->bytes && a->bytes != b->bytes))
+				return fail(EINVAL,
+					    "connecting again: region %" PRIu64
+					    " is not of the bytes that it was of before",
+					    p->region);
+			continue;
+		}
 		if (a->length != b->length)
 			return fail(EINVAL,
 				    "connecting by several tickets: region %" PRIu64 " has %" PRIu64

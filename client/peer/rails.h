@@ -69,8 +69,8 @@ struct rail *rails_first_up(struct rdmareg_rails *r);
 /* Its connection has ended: what it had placed is noted. */
 void rails_note_end(struct rdmareg_rails *r, struct rail *l);
 /*
- * Has @p, which is to be that rail, the same bytes as the others, and can it be used together with
- * them? -EINVAL: no.
+ * Has @p, which is to be that rail, the same bytes as the others and as it had before, and can it
+ * be used together with them? -EINVAL: no.
  */
 int rails_check_same(const struct rdmareg_rails *r, const struct rail *l,
 		     const struct rdmareg_peer *p);

@@ -356,6 +356,29 @@ static void test_not_again(void)
 	rails = rdmareg_rails_close(rails);
 }
 
+/* A rail that comes back is compared with what it was: there may be no other. */
+static void test_changed(void)
+{
+	static const char *const changed[] = { "length=4 valid=4 absent=1 other=2",
+					       "length=4 valid=4 absent=1 shorter=2" };
+
+	for (size_t k = 0; k < 2; k++) {
+		struct pollfd fd = { .events = POLLIN };
+
+		fake_peer.accesses[1] = 0;
+		assert(open_with("length=4 valid=4 absent=1 breaks=2 at=6", BOTH, NULL) == 0);
+		assert(rdmareg_rails_write(rails, sent, BYTES, 0) == -ETIMEDOUT && !connected());
+		setenv("FAKE_PEER", changed[k], 1);
+		fd.fd = rdmareg_rails_get_fd(rails);
+		fake_peer.tried[1] = 1;
+		while (fake_peer.tried[1] < 2)
+			assert(poll(&fd, 1, -1) == 1 && rdmareg_rails_dispatch(rails) == 0);
+		assert(rdmareg_rails_dispatch(rails) == 0 && !connected());
+		assert(rails->rail[1].again.never);
+		rails = rdmareg_rails_close(rails);
+	}
+}
+
 /* One that is not reached is left out, and the first that works is taken. */
 static void test_absent(void)
 {
@@ -426,10 +449,10 @@ static void test_lists(void)
 }
 
 static void (*const tests[])(void) = {
-	test_alignments,   test_quiet,	     test_stumbles,   test_striped,    test_breaks,
-	test_moved,	   test_read_breaks, test_none_left,  test_file_fails, test_revoked,
-	test_both_revoked, test_truncated,   test_first_only, test_absent,     test_lists,
-	test_again,	   test_all_again,   test_silent,     test_not_again,
+	test_changed, test_alignments,	 test_quiet,	   test_stumbles,   test_striped,
+	test_breaks,  test_moved,	 test_read_breaks, test_none_left,  test_file_fails,
+	test_revoked, test_both_revoked, test_truncated,   test_first_only, test_absent,
+	test_lists,   test_again,	 test_all_again,   test_silent,	    test_not_again,
 };
 
 int main(void)
