@@ -268,7 +268,10 @@ static int append_sandbox(sd_bus_message *m)
 					  "LockPersonality",	  "MemoryDenyWriteExecute",
 					  "RestrictRealtime",	  "RestrictSUIDSGID" };
 	static char *const families[] = { "AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK", NULL };
-	/* a systemd that does not know the second has no kernel that does */
+	/*
+	 * libseccomp knows the names, and may be older than the kernel: then systemd leaves the
+	 * second out, and the keeper has to hear EPERM rather than be killed by its first call
+	 */
 	static char *const calls[] = { "@system-service", "cachestat", NULL };
 	int r = 0;
 
@@ -276,11 +279,12 @@ static int append_sandbox(sd_bus_message *m)
 		r = sd_bus_message_append(m, "(sv)", on[i], "b", 1);
 	if (r >= 0)
 		r = sd_bus_message_append(
-			m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "ProtectSystem", "s", "strict",
+			m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "ProtectSystem", "s", "strict",
 			"ProtectHome", "s", "yes", "KeyringMode", "s", "private", "UMask", "u",
 			(uint32_t)0077, "CapabilityBoundingSet", "t", (uint64_t)0,
 			"AmbientCapabilities", "t", (uint64_t)0, "RestrictNamespaces", "t",
-			(uint64_t)0, "SystemCallArchitectures", "as", 1, "native");
+			(uint64_t)0, "SystemCallArchitectures", "as", 1, "native",
+			"SystemCallErrorNumber", "i", (int32_t)EPERM);
 	if (r >= 0)
 		r = append_allowed(m, "RestrictAddressFamilies", families);
 	return r < 0 ? r : append_allowed(m, "SystemCallFilter", calls);

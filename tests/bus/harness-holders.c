@@ -15,7 +15,7 @@ static const struct {
 	size_t size;
 } fields[] = {
 #define FIELD(name, type) \
-	{ #name, type, offsetof(struct holder, name), sizeof(((struct holder *)0)->name) }
+	{ #name, type, offsetof(struct holder_seen, name), sizeof(((struct holder_seen *)0)->name) }
 	FIELD(region, "t"),
 	FIELD(kind, "s"),
 	FIELD(uid, "u"),
@@ -62,7 +62,7 @@ static void read_value(sd_bus_message *m, const char *type, char *out, size_t si
 	memcpy(out, &number, sizeof(number));
 }
 
-static void read_field(sd_bus_message *m, struct holder *h)
+static void read_field(sd_bus_message *m, struct holder_seen *h)
 {
 	const char *key;
 	size_t i = 0;
@@ -75,9 +75,9 @@ static void read_field(sd_bus_message *m, struct holder *h)
 	read_value(m, fields[i].type, (char *)h + fields[i].offset, fields[i].size);
 }
 
-static void read_holder(sd_bus_message *m, struct holder *h)
+static void read_holder(sd_bus_message *m, struct holder_seen *h)
 {
-	*h = (struct holder){ 0 };
+	*h = (struct holder_seen){ 0 };
 	while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
 		read_field(m, h);
 		check(sd_bus_message_exit_container(m) >= 0);
@@ -108,7 +108,7 @@ bool find_holders(sd_bus *b, int fd, struct holders *ret, struct reply *ret_repl
 	return r >= 0;
 }
 
-const struct holder *holder_of_kind(const struct holders *h, const char *kind, size_t n)
+const struct holder_seen *holder_of_kind(const struct holders *h, const char *kind, size_t n)
 {
 	for (size_t i = 0; i < h->n; i++)
 		if (!strcmp(h->item[i].kind, kind) && n-- == 0)

@@ -170,7 +170,7 @@ void expect_property(sd_bus *b, uint64_t id, const char *name, const char *value
 void expect_error(const struct reply *r, const char *error, const char *mentions);
 
 /* One dictionary of FindHolders; what it does not have is empty or 0. */
-struct holder {
+struct holder_seen {
 	uint64_t region;
 	char kind[16];
 	uint64_t uid;
@@ -195,14 +195,14 @@ struct holder {
 #define HOLDERS_MAX 32
 struct holders {
 	size_t n;
-	struct holder item[HOLDERS_MAX];
+	struct holder_seen item[HOLDERS_MAX];
 };
 
 bool find_holders(sd_bus *b, int fd, struct holders *ret, struct reply *ret_reply);
 /* How many dictionaries, without a look into them. */
 size_t count_holders(sd_bus *b, int fd);
 /* The @n-th of that kind. */
-const struct holder *holder_of_kind(const struct holders *h, const char *kind, size_t n);
+const struct holder_seen *holder_of_kind(const struct holders *h, const char *kind, size_t n);
 
 /* One dictionary of ListKeepers; what it does not have is empty, or all ones. */
 struct keeper {

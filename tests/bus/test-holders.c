@@ -235,7 +235,7 @@ static void test_join_limit(void)
 }
 
 /* Of this process. */
-static void check_process(const struct holder *h)
+static void check_process(const struct holder_seen *h)
 {
 	char line[300] = "";
 	FILE *f = fopen("/proc/self/cgroup", "re");
@@ -251,7 +251,7 @@ static void test_find(void)
 {
 	sd_bus *owner = connect_client(&world), *other = connect_client(&world);
 	int fd = make_memfd(8192), again, unrelated = make_memfd(8192);
-	const struct holder *peer;
+	const struct holder_seen *peer;
 	struct reply region, second, r;
 	struct holders h;
 	uint64_t revocation;
@@ -291,7 +291,7 @@ static void test_find(void)
 	check(!holder_of_kind(&h, "client", 0)->revocation &&
 	      !holder_of_kind(&h, "owner", 1)->revocation);
 	for (int i = 0; i < 2; i++) {
-		const struct holder *asked = holder_of_kind(&h, i ? "peer" : "owner", 0);
+		const struct holder_seen *asked = holder_of_kind(&h, i ? "peer" : "owner", 0);
 
 		check(asked->revocation == revocation && asked->offset == 0 &&
 		      asked->length == 8192 && asked->deadline_usec > asked->since_usec);

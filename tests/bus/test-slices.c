@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-slices.c - the slices of sessions against a systemd that is played: each thing it is asked
- * is kept until the test answers it, in whatever order things may happen.
+ * test-slices.c - the slices of sessions, and a keeper's unit, against a systemd that is played:
+ * each thing it is asked is kept until the test answers it, in whatever order things may happen.
  */
 #include <errno.h>
 #include <inttypes.h>
 
 #include "harness.h"
 #include "proxy/slice.h"
+#include "proxy/spawn.h"
 
 #define MANAGER "org.freedesktop.systemd1.Manager"
 #define OBJECT "/org/freedesktop/systemd1"
@@ -275,6 +276,91 @@ static void test_again(void)
 	}
 }
 
+/* How many properties of a keeper's unit are those that its safety rests on. */
+static int check_property(const char *name)
+{
+	static const char *const on[] = { "NoNewPrivileges", "LockPersonality",
+					  "MemoryDenyWriteExecute", "RestrictSUIDSGID" };
+	uint64_t number;
+	const char *text;
+	int value;
+
+	for (size_t i = 0; i < sizeof(on) / sizeof(*on); i++)
+		if (!strcmp(name, on[i])) {
+			check(sd_bus_message_read(asked, "v", "b", &value) > 0 && value);
+			return 1;
+		}
+	if (!strcmp(name, "CapabilityBoundingSet")) {
+		check(sd_bus_message_read(asked, "v", "t", &number) > 0 && !number);
+		return 1;
+	}
+	if (!strcmp(name, "ProtectSystem")) {
+		check(sd_bus_message_read(asked, "v", "s", &text) > 0);
+		check_text(text, "strict");
+		return 1;
+	}
+	if (!strcmp(name, "SystemCallFilter")) {
+		check(sd_bus_message_enter_container(asked, 'v', "(bas)") > 0);
+		check(sd_bus_message_enter_container(asked, 'r', "bas") > 0);
+		check(sd_bus_message_read(asked, "b", &value) > 0 && value);
+		check(sd_bus_message_read(asked, "as", 2, &text, &text) > 0);
+		check_text(text, "cachestat");
+		check(sd_bus_message_exit_container(asked) >= 0);
+		check(sd_bus_message_exit_container(asked) >= 0);
+		return 1;
+	}
+	/* where libseccomp does not know a call's name the filter does not have it */
+	if (!strcmp(name, "SystemCallErrorNumber")) {
+		check(sd_bus_message_read(asked, "v", "i", &value) > 0 && value == EPERM);
+		return 1;
+	}
+	check(sd_bus_message_skip(asked, "v") > 0);
+	return 0;
+}
+
+static void on_unit_failed(void *userdata, const struct failure *why, bool again)
+{
+	(void)userdata, (void)why, (void)again;
+	check(false);
+}
+
+static void on_unit_started(void *userdata, const struct record_keeper *about)
+{
+	(void)userdata, (void)about;
+	check(false);
+}
+
+static void test_keeper(void)
+{
+	static const struct session_limits limits = { .regions = 1, .peers = 1 };
+	static const struct settings settings;
+	const struct spawn_request q = { .settings = &settings,
+					 .program = "/usr/libexec/rdmareg-keeper",
+					 .uid = 1000,
+					 .session = "job",
+					 .limits = &limits,
+					 .slice = NAME,
+					 .instance = 3,
+					 .socket = STDIN_FILENO };
+	struct spawn_unit *unit;
+	const char *property;
+	int n = 0;
+
+	check(spawn_unit(&unit, ours, &q, on_unit_failed, on_unit_started, NULL) == 0);
+	until(is_asked("StartTransientUnit"));
+	check(sd_bus_message_read(asked, "ss", &property, NULL) > 0);
+	check_text(property, "rdmareg-keeper-1000-job-3.service");
+	check(sd_bus_message_enter_container(asked, 'a', "(sv)") > 0);
+	while (sd_bus_message_enter_container(asked, 'r', "sv") > 0) {
+		check(sd_bus_message_read(asked, "s", &property) > 0);
+		n += check_property(property);
+		check(sd_bus_message_exit_container(asked) >= 0);
+	}
+	check(n == 8);
+	spawn_unit_free(unit);
+	reply_job();
+}
+
 static int found;
 
 static void on_found(void *userdata)
@@ -368,6 +454,7 @@ int main(void)
 	test_refused();
 	test_again();
 	test_left_behind();
+	test_keeper();
 	want(64 * MIB); /* the daemon ends */
 	expect_asked("StartTransientUnit");
 	slices = slices_free(slices);
