@@ -331,6 +331,18 @@ void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX])
 	text_clean(out, DESCRIPTOR_PATH_MAX, target, n > 0 ? (size_t)n : 0);
 }
 
+/*
+ * A regular file to stat(2), from which the kernel gives pages to no adapter. Asked for its
+ * filesystem only under the name that the kernel gives it: that asks a server, where there is one.
+ */
+static bool is_secret_memory(int fd, const char *path)
+{
+	struct statfs filesystem;
+
+	return !strcmp(path, "/secretmem (deleted)") && fstatfs(fd, &filesystem) == 0 &&
+	       filesystem.f_type == SECRETMEM_MAGIC;
+}
+
 int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length,
 		     uint32_t uid, char path[static DESCRIPTOR_PATH_MAX],
 		     struct failure *ret_failure)
@@ -371,5 +383,10 @@ int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64
 	q->born_nsec = file_born_nsec(&st);
 	descriptor_path(fd, path);
 	q->path = path;
+	if (is_secret_memory(fd, path))
+		return failure_set(
+			ret_failure, INVALID_FILE,
+			"the descriptor is secret memory (memfd_secret(2)), which the kernel lets no adapter "
+			"read or write: use memfd_create(2)");
 	return 0;
 }

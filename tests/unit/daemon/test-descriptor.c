@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-descriptor.c - which ranges of a file and of a device-dax can be a region, and that a
- * refusal says the alignment and the size; and which files are in memory.
+ * refusal says the alignment and the size; which files are in memory, and that secret memory is no
+ * file.
  */
 #undef NDEBUG
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bus/bus-internal.h"
@@ -80,9 +83,27 @@ static void test_in_memory(void)
 	assert(!is_in_memory(open("/dev/shm", O_PATH | O_CLOEXEC)));
 }
 
+/* Nothing to see where the kernel has none (secretmem.enable=). */
+static void test_secret(void)
+{
+	int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+	char path[DESCRIPTOR_PATH_MAX];
+	struct register_request q = { .access = ACCESS_READ };
+	struct failure f = { 0 };
+
+	assert(fd >= 0 || errno == ENOSYS);
+	if (fd < 0)
+		return;
+	assert(!descriptor_is_in_memory(fd) && ftruncate(fd, MIB) == 0);
+	assert(descriptor_check(&q, fd, 0, MIB, 0, path, &f) == BUS_E_REFUSED);
+	assert(!strcmp(f.name, RDMAREG_ERROR_INVALID_FILE) && strstr(f.text, "memfd_secret"));
+	close(fd);
+}
+
 int main(void)
 {
 	test_in_memory();
+	test_secret();
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		struct register_request q = { .offset = table[i].offset,
 					      .length = table[i].length };
