@@ -11,10 +11,10 @@ LEFT_SEC=${LEFT_SEC:-30}
 
 STANDING=/var/lib/rdmareg/standing
 
-# daemon_runs - by the number in its lock, which no line ends.
+# daemon_runs - by the number in its lock, which is before the time of its start.
 daemon_runs() {
 	local pid name
-	pid=$(<"$RDMAREG_RUNDIR/lock") && read -r name <"/proc/$pid/comm" && [ "$name" = rdmaregd ]
+	read -r pid _ <"$RDMAREG_RUNDIR/lock" && read -r name <"/proc/$pid/comm" && [ "$name" = rdmaregd ]
 } 2>/dev/null
 
 # files_in DIRECTORY...
