@@ -77,6 +77,29 @@ check "mode adaptive writes what mode off does, within an eighth" test "$PER_ROU
 busy write
 check "mode write writes everything again and again" test "$PER_ROUND" -ge $((3 * off))
 
+# a snapshot: freezing writes everything back, and what is to be brought back for writing then waits for the thaw: it, and nothing else of
+# its keeper
+freeze_waits() { product_log | grep -q "takes writes again: it is frozen"; }
+more_dirtied() { [ "$(field bytes_redirtied "$(region "$id")")" -gt "$before" ]; }
+zeroes /mnt/xfs/frozen 8
+zeroes /mnt/ext4/beside 4
+r=$(register /mnt/xfs/frozen --access rw --export --warm-mode write)
+id=$(field id "$r")
+beside=$(field id "$(register /mnt/ext4/beside --access rw --export)")
+check "frozen: put before" on_b rdmaregctl put /tmp/part.0 "$(field ticket "$r")"
+before=$(field bytes_redirtied "$(region "$id")")
+fsfreeze -f /mnt/xfs || not_ok "freeze"
+check "frozen: a prefetch for writing waits" wait_for freeze_waits
+truncate_file /mnt/ext4/beside 1M
+check "frozen: meanwhile a region of another filesystem is revoked, and settles" wait_for settled "$beside" "$MIB"
+check "frozen: and can be released" rdmaregctl release "$beside"
+check "frozen: the region itself stays live" region_is "$id" state live
+fsfreeze -u /mnt/xfs
+check "thawed: it is brought back for writing" wait_for more_dirtied
+check "thawed: the peer goes on" on_b rdmaregctl put /tmp/part.1 "$(field ticket "$r")"
+check "release" rdmaregctl release "$id"
+rm /mnt/xfs/frozen /mnt/ext4/beside
+
 # what reclaim took is not pulled back; nothing is dirty, so that nothing is written back meanwhile
 sync
 r=$(register /mnt/xfs/file --export --warm-mode read)
