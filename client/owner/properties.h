@@ -25,8 +25,8 @@ struct properties {
 int properties_read(struct properties *p, sd_bus_message *m);
 
 /*
- * The same from what an answer has that was asked for with the option properties_append_option(),
- * all values in a structure, or, if it has no such, from the properties by their names.
+ * The same from what an answer has that was asked for with the option properties_append_option():
+ * all values in a structure, which is the only entry.
  */
 int properties_read_values(struct properties *p, sd_bus_message *m);
 void properties_append_option(sd_bus_message *m, int *r);

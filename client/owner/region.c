@@ -41,10 +41,10 @@ void regions_free_all(struct rdmareg *c)
 
 int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_region **ret)
 {
-	return region_new_as(c, properties_read, answer, ret);
+	return region_new_as(c, false, answer, ret);
 }
 
-int region_new_as(struct rdmareg *c, properties_read_t *read, sd_bus_message *answer,
+int region_new_as(struct rdmareg *c, bool values, sd_bus_message *answer,
 		  struct rdmareg_region **ret)
 {
 	_cleanup_(rdmareg_region_free_cleanup) struct rdmareg_region *region =
@@ -56,7 +56,8 @@ int region_new_as(struct rdmareg *c, properties_read_t *read, sd_bus_message *an
 	region->context = c;
 	region->next = c->regions;
 	c->regions = region;
-	r = read(&region->properties, answer);
+	r = values ? properties_read_values(&region->properties, answer)
+		   : properties_read(&region->properties, answer);
 	if (r < 0)
 		return r;
 	region->id = region->properties.info.id;
@@ -199,7 +200,7 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 		return fail(EBADMSG,
 			    "registering %s: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
 			    name);
-	return region_new_as(c, values ? properties_read_values : properties_read, reply, ret);
+	return region_new_as(c, values, reply, ret);
 }
 
 static int get_region(struct rdmareg *c, uint64_t id, sd_bus_message **ret)

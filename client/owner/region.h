@@ -18,9 +18,8 @@ struct rdmareg_region {
 
 /* A handle of the region whose properties come next in @answer. */
 int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_region **ret);
-/* The same as @read finds them. */
-typedef int properties_read_t(struct properties *p, sd_bus_message *m);
-int region_new_as(struct rdmareg *c, properties_read_t *read, sd_bus_message *answer,
+/* The same; @values: of what was asked for without names, properties_append_option(). */
+int region_new_as(struct rdmareg *c, bool values, sd_bus_message *answer,
 		  struct rdmareg_region **ret);
 /* region.c, for whoever registers: what is checked first, and what is asked of the daemon. */
 int region_check_request(const struct rdmareg_register_request *q,

@@ -56,7 +56,7 @@ static int check_all(const struct many *x)
 }
 
 /* One of the answer: the error of it, with the words. */
-static int take_one(struct many *x, size_t i, properties_read_t *read, sd_bus_message *reply)
+static int take_one(struct many *x, size_t i, bool values, sd_bus_message *reply)
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	char name[FD_NAME_BYTES];
@@ -69,7 +69,7 @@ static int take_one(struct many *x, size_t i, properties_read_t *read, sd_bus_me
 	if (r > 0)
 		r = sd_bus_message_skip(reply, "o");
 	if (r >= 0)
-		r = id ? region_new_as(x->context, read, reply, &x->regions[i])
+		r = id ? region_new_as(x->context, values, reply, &x->regions[i])
 		       : sd_bus_message_skip(reply, "a{sv}");
 	if (r >= 0)
 		r = sd_bus_message_read(reply, "ss", &what, &text);
@@ -136,9 +136,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 				 call->n));
 	else
 		for (size_t i = call->first; i < call->first + call->n; i++)
-			note(call->many, i,
-			     take_one(call->many, i,
-				      call->values ? properties_read_values : properties_read, m));
+			note(call->many, i, take_one(call->many, i, call->values, m));
 	return 1;
 }
 

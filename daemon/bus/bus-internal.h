@@ -353,7 +353,7 @@ int properties_choose(sd_bus_message *m, struct property_choice *ret, struct fai
 /* A structure of their values. */
 int properties_append_chosen(sd_bus_message *m, const struct region_view *v,
 			     const struct property_choice *c);
-/* A dictionary with that structure as its only entry, "Values". */
+/* A dictionary with that structure as its only entry, "Values"; none chosen: all by their names. */
 int properties_append_values(sd_bus_message *m, const struct region_view *v,
 			     const struct property_choice *c);
 

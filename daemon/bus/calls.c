@@ -307,8 +307,7 @@ void call_reply_region(struct call *c, const struct region_view *v)
 	if (r >= 0)
 		r = sd_bus_message_append(reply, "to", v->region->id, path);
 	if (r >= 0)
-		r = c->chosen.n ? properties_append_values(reply, v, &c->chosen)
-				: properties_append(reply, v, UINT32_MAX);
+		r = properties_append_values(reply, v, &c->chosen);
 	call_finish(c, reply, r);
 }
 

@@ -148,8 +148,7 @@ static int append_part(sd_bus_message *reply, const struct gathering *g, const s
 	if (r >= 0 && !there)
 		r = sd_bus_message_append(reply, "a{sv}", 0);
 	else if (r >= 0)
-		r = g->chosen.n ? properties_append_values(reply, &v, &g->chosen)
-				: properties_append(reply, &v, UINT32_MAX);
+		r = properties_append_values(reply, &v, &g->chosen);
 	if (r >= 0)
 		r = sd_bus_message_append(reply, "ss", there ? "" : why.name,
 					  there ? "" : why.text);

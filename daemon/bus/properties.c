@@ -231,8 +231,11 @@ int properties_append_values(sd_bus_message *m, const struct region_view *v,
 			     const struct property_choice *c)
 {
 	char type[sizeof(c->type) + 2];
-	int r = sd_bus_message_open_container(m, 'a', "{sv}");
+	int r;
 
+	if (!c->n)
+		return properties_append(m, v, UINT32_MAX);
+	r = sd_bus_message_open_container(m, 'a', "{sv}");
 	snprintf(type, sizeof(type), "(%s)", c->type);
 	if (r >= 0)
 		r = entry_open(m, "Values", type);
