@@ -10,10 +10,6 @@
 #include "ctl.h"
 #include "proto/region-properties.h"
 
-struct seen_region {
-	struct rdmareg_region_info info; /* with texts of its own */
-};
-
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -23,7 +19,7 @@ static int compare(const void *a, const void *b)
 
 static int compare_region(const void *id, const void *region)
 {
-	return compare(id, &((const struct seen_region *)region)->info.id);
+	return compare(id, &((const struct rdmareg_region_info *)region)->id);
 }
 
 /* All members that are texts, of which each is the region's own, or none is. */
@@ -63,25 +59,22 @@ static bool copy_texts(struct rdmareg_region_info *to, const struct rdmareg_regi
 void seen_clear(struct seen *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		free_texts(&s->regions[i].info);
+		free_texts(&s->regions[i]);
 	free(s->regions);
 	*s = (struct seen){ 0 };
 }
 
 const struct rdmareg_region_info *seen_find(const struct seen *s, uint64_t id)
 {
-	const struct seen_region *r =
-		s->n ? bsearch(&id, s->regions, s->n, sizeof(*r), compare_region) : NULL;
-
-	return r ? &r->info : NULL;
+	return s->n ? bsearch(&id, s->regions, s->n, sizeof(*s->regions), compare_region) : NULL;
 }
 
 static int keep(struct seen *s, const struct rdmareg_region_info *info)
 {
-	struct seen_region *r = &s->regions[s->n++];
+	struct rdmareg_region_info *mine = &s->regions[s->n++];
 
-	r->info = *info;
-	return copy_texts(&r->info, info) ? 0 : -ENOMEM;
+	*mine = *info;
+	return copy_texts(mine, info) ? 0 : -ENOMEM;
 }
 
 /* With one call: no more regions than numbers are between the first and the last. */

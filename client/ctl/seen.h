@@ -15,7 +15,7 @@
 #include "rdmareg.h"
 
 struct seen {
-	struct seen_region *regions; /* ascending */
+	struct rdmareg_region_info *regions; /* ascending, with texts of their own */
 	size_t n;
 };
 
