@@ -13,8 +13,9 @@
  *
  * A filesystem can be silent: a FUSE server that does not answer, a dead NFS server, a disk that
  * hangs. mapping_new(), mapping_free(), mapping_load() and mapping_await_writable() may wait for it,
- * for ever, and are for a worker. While mmap(2) and munmap(2) wait, the whole address space waits with them (mmap_lock), so
- * the filesystem is asked before each whether it answers. Nothing else here waits.
+ * for ever, and are for a worker. While mmap(2) and munmap(2) wait, the whole address space waits
+ * with them (mmap_lock), so the filesystem is asked before each whether it answers. Nothing else
+ * here waits.
  */
 #ifndef RDMAREG_KEEPER_MAPPING_H
 #define RDMAREG_KEEPER_MAPPING_H
