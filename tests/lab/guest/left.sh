@@ -96,10 +96,10 @@ left_on_adapters() {
 	done
 }
 
-# left_down - with the product ended.
+# left_down - with the product ended. "rdmareg-keeper-" is what can be read of the name of one without an adapter.
 left_down() {
 	local line pid
-	pids_named rdmaregd rdmareg-{keeper,gate,spawner,dax} | while read -r pid; do echo "process $pid $(<"/proc/$pid/comm")"; done
+	pids_named rdmaregd rdmareg-{keeper,keeper-,gate,spawner,dax} | while read -r pid; do echo "process $pid $(<"/proc/$pid/comm")"; done
 	left_on_adapters
 	while read -r line; do [[ $line != *': '@(LAYOUT|LEASE)' '* ]] || echo "lease: $line"; done </proc/locks
 	if [ -d /sys/module/rdmareg ]; then

@@ -21,7 +21,7 @@ kernel_at_least 6.14 || export PROBE_NO_EVENTS=1
 # shellcheck disable=SC2034
 if ! kernel_at_least 6.15; then
 	RDMAREGD_ARGS="--keeper $RDMAREG_TESTS/rdmareg-keeper-adapterless"
-	RDMAREG_KEEPER='rdmareg-keeper.' # a process name has 15 characters, and so may a pattern
+	RDMAREG_KEEPER=rdmareg-keeper- # a process name has 15 characters
 fi
 
 # table_up - the product, on any kernel.
