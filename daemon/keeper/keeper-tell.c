@@ -334,3 +334,8 @@ void tell_registered(struct kregion *r)
 		  r->access ? "rw" : "r", r->mapping->length, r->mapping->offset,
 		  r->path[0] ? r->path : "?", r->mode_reason);
 }
+
+int tell_level(const struct keeper *k)
+{
+	return session_is_connected(k->session) ? LOG_DEBUG : LOG_INFO;
+}

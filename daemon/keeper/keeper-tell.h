@@ -45,4 +45,10 @@ void tell_gone(struct kregion *r);
 /* Who asked for the region hears that it is there; harmless when he was told. */
 void tell_registered(struct kregion *r);
 
+/*
+ * The level of a line of the log about what the daemon is told: it has a line of its own. Without a
+ * daemon the keeper's is the only one.
+ */
+int tell_level(const struct keeper *k);
+
 #endif

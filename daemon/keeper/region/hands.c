@@ -66,10 +66,12 @@ static void ask(struct kregion *r)
 	kregion_stop_warming(r, -EBUSY);
 	tell_registered(r);
 	tell_asked(r, NULL);
-	log_info("region %" PRIu64 ": revocation %" PRIu64 " (%s), [%" PRIu64 ", %" PRIu64
-		 "), %" PRIu64 " ms to acknowledge",
-		 r->id, g->revocation, cause_names[g->cause], g->ask_start, g->ask_end,
-		 (uint64_t)(g->deadline_usec > now ? (g->deadline_usec - now) / USEC_PER_MSEC : 0));
+	log_write(
+		tell_level(r->keeper),
+		"region %" PRIu64 ": revocation %" PRIu64 " (%s), [%" PRIu64 ", %" PRIu64
+		"), %" PRIu64 " ms to acknowledge",
+		r->id, g->revocation, cause_names[g->cause], g->ask_start, g->ask_end,
+		(uint64_t)(g->deadline_usec > now ? (g->deadline_usec - now) / USEC_PER_MSEC : 0));
 }
 
 static void fence(struct kregion *r, uint64_t revocation)
@@ -125,8 +127,9 @@ static void refresh(struct kregion *r)
 
 static void settled(struct kregion *r, const struct guard_effect *f)
 {
-	log_info("region %" PRIu64 ": revocation %" PRIu64 " settled: %s, %" PRIu64 " bytes valid",
-		 r->id, f->revocation, outcome_names[f->outcome], r->guard.valid_length);
+	log_write(tell_level(r->keeper),
+		  "region %" PRIu64 ": revocation %" PRIu64 " settled: %s, %" PRIu64 " bytes valid",
+		  r->id, f->revocation, outcome_names[f->outcome], r->guard.valid_length);
 	tell_settled(r, f->revocation, f->outcome, NULL);
 	r->look.settled_usec = now_monotonic_usec();
 	if (!r->warming.unsupported && !r->stuck.unwarmed)
@@ -158,8 +161,9 @@ static void carry_out(struct kregion *r, const struct guard_effect *f)
 	case GUARD_GRANT:
 		break; /* kregion_look_at_demands(), after the step */
 	case GUARD_TELL_GIVEN_BACK:
-		log_info("region %" PRIu64 ": blocks given back%s, %u peers cut off", r->id,
-			 f->by_kernel ? " by the kernel's deadline" : "", r->cut);
+		log_write(tell_level(r->keeper),
+			  "region %" PRIu64 ": blocks given back%s, %u peers cut off", r->id,
+			  f->by_kernel ? " by the kernel's deadline" : "", r->cut);
 		tell_given_back(r, f->revocation, f->by_kernel);
 		break;
 	case GUARD_ARM:
