@@ -135,8 +135,8 @@ def document(rows, machine):
 SHOWN = [
     ("P1", "memfd, 1024 MiB", "pinned / rdmaregd", "time to pin 1 GiB of fresh memory / to register it through rdmaregd"),
     ("P10", "memfd, WRITE", "rdmaregd / plain pinned", "bandwidth of steady RDMA WRITEs, region / pinned memory"),
-    ("P2", "memfd, READ", "rdmaregd: p99", "p99 of the first READ of a page after registration / of a later one"),
-    ("P2", "memfd, READ", "plain odp: p99", "the same with plain on-demand paging"),
+    ("P2", "xfs, READ", "rdmaregd: median of first / median of warm", "the first READ of a page of an XFS file after registration / a later one"),
+    ("P2", "xfs, READ", "plain odp: median", "the same with plain on-demand paging"),
     ("P10", "xfs, pwrite of 4", "watched", "write(2) calls per second by others, on a registered XFS file / on another"),
     ("P8", "core, 524288", "memory", "memory of a region in the daemon's core, of 524288"),
 ]
