@@ -68,7 +68,7 @@ host_wanted() { # PATTERN...
 # Would the tests of the core notice if it were wrong? A sample, the same one as long as the core and its tests are the same;
 # ./run mutants asks for all.
 mutants_sample() {
-	if "${niced[@]}" python3 -B "$top/tests/mutants/mutants.py" --budget 120 >"$logs/mutants.log" 2>&1; then
+	if "${niced[@]}" python3 -B "$top/tests/mutants/mutants.py" --budget 80 >"$logs/mutants.log" 2>&1; then
 		echo "ok host/mutants: $(tail -n 1 "$logs/mutants.log")"
 	else
 		echo "not ok host/mutants: $(tail -n 1 "$logs/mutants.log")"
