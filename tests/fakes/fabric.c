@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <libmnl/libmnl.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -53,6 +54,9 @@ static struct fabric_peer *peers;
 static struct rdma_cm_id *listeners[LISTENERS];
 static struct ibv_cq *told[N]; /* completion queues that have something new */
 static unsigned int n_told;
+static unsigned int fruitless_left = UINT_MAX; /* looks for completions where none is */
+static unsigned int fatal_events;	       /* of the first device, not read */
+static struct ibv_comp_channel *completions;
 static _Atomic unsigned int objects; /* the endpoint's worker destroys some */
 
 static void *made(size_t size)
@@ -121,6 +125,9 @@ struct rdma_event_channel *rdma_create_event_channel(void)
 	if (!c)
 		return NULL;
 	c->channel.fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+	for (size_t i = 0; i < 2; i++)
+		if (contexts[i].async_fd < 0)
+			contexts[i].async_fd = eventfd(0, EFD_CLOEXEC);
 	return &c->channel;
 }
 
@@ -388,6 +395,7 @@ struct ibv_comp_channel *ibv_create_comp_channel(struct ibv_context *c)
 		return NULL;
 	channel->context = c;
 	channel->fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+	completions = channel;
 	return channel;
 }
 
@@ -425,6 +433,7 @@ int ibv_get_cq_event(struct ibv_comp_channel *channel, struct ibv_cq **cq, void 
 	eventfd_t count;
 
 	if (!n_told) {
+		assert(fruitless_left--);
 		errno = EAGAIN;
 		return -1;
 	}
@@ -486,9 +495,16 @@ int ibv_modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
 
 int ibv_get_async_event(struct ibv_context *c, struct ibv_async_event *event)
 {
-	(void)c, (void)event;
-	errno = EAGAIN;
-	return -1;
+	eventfd_t count;
+
+	if (!fatal_events || c != &contexts[0]) {
+		errno = EAGAIN;
+		return -1;
+	}
+	fatal_events--;
+	eventfd_read(c->async_fd, &count);
+	*event = (struct ibv_async_event){ .event_type = IBV_EVENT_DEVICE_FATAL };
+	return 0;
 }
 
 void ibv_ack_async_event(struct ibv_async_event *event)
@@ -683,6 +699,23 @@ void fabric_send(struct fabric_peer *p, const struct wire_message *m, uint32_t l
 	memmove(p->receive_ids, p->receive_ids + 1, sizeof(p->receive_ids[0]) * p->n_receives);
 }
 
+void fabric_remove(bool fatal)
+{
+	eventfd_write(completions->fd, 1);
+	fruitless_left = 4;
+	if (fatal) {
+		fatal_events++;
+		eventfd_write(contexts[0].async_fd, 1);
+		return;
+	}
+	for (size_t i = 0; i < LISTENERS; i++)
+		if (listeners[i] && listeners[i]->verbs == &contexts[0])
+			push(listeners[i], RDMA_CM_EVENT_DEVICE_REMOVAL, NULL);
+	for (struct fabric_peer *p = peers; p; p = p->next)
+		if (p->id && p->id->verbs == &contexts[0])
+			push(p->id, RDMA_CM_EVENT_DEVICE_REMOVAL, NULL);
+}
+
 void fabric_end(void)
 {
 	struct fabric_peer *next;
@@ -694,5 +727,11 @@ void fabric_end(void)
 	}
 	peers = NULL;
 	n_told = 0;
+	fruitless_left = UINT_MAX;
+	for (size_t i = 0; i < 2; i++) {
+		if (contexts[i].async_fd >= 0)
+			close(contexts[i].async_fd);
+		contexts[i].async_fd = -1;
+	}
 	assert(!objects && !fabric.listening);
 }

@@ -31,6 +31,13 @@ extern struct fabric fabric;
 /* The kernel says over rtnetlink that something about links or addresses changed. */
 void fabric_news(void);
 
+/*
+ * The first device is taken away. The connection manager says so for each of its identifiers, or
+ * the device itself does (@fatal); the channel of completions is readable for ever then, as a kernel has
+ * it, and who goes on looking there ends the test.
+ */
+void fabric_remove(bool fatal);
+
 /* One connection, from the request on; it stays after its end, until fabric_end(). */
 struct fabric_peer;
 

@@ -147,12 +147,16 @@ static void on_request(struct endpoint *e, struct rdma_cm_id *id,
 	peers_add(e, p);
 }
 
+/* A channel of completions whose device is gone is readable for ever. */
 static void on_removal(struct endpoint *e)
 {
 	if (e->removed)
 		return;
 	e->removed = true;
+	event_del(e->completion_event);
 	e->ops->device_gone(e->userdata);
+	for (struct peer *p = e->peers; p; p = p->next)
+		peers_dismiss(e, p, PEER_LEFT_CLOSED);
 }
 
 /* One event; it is acknowledged before anything is done, since destroying an id waits for that. */

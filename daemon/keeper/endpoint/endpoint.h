@@ -102,6 +102,7 @@ struct endpoint_ops {
 		     const struct wire_message *m);
 	/* Something of a region's peers is closed: what endpoint_forget() says may have changed. */
 	void (*closed)(void *userdata, uint64_t region);
+	/* Once. After it all peers are cut off, and nothing more can be registered or reached. */
 	void (*device_gone)(void *userdata);
 	/* endpoint_trouble() says something else than before. */
 	void (*addresses_changed)(void *userdata);

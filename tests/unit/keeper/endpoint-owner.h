@@ -9,7 +9,7 @@
 #include "keeper/endpoint/endpoint.h"
 
 static struct {
-	unsigned int joined, left, abandoned, acknowledged, addresses, synced;
+	unsigned int joined, left, abandoned, acknowledged, addresses, synced, device_gone;
 	enum peer_left why;
 } heard;
 
@@ -55,10 +55,16 @@ static void on_addresses_changed(void *userdata)
 	heard.addresses++;
 }
 
+static void on_device_gone(void *userdata)
+{
+	(void)userdata;
+	heard.device_gone++;
+}
+
 /* Those of struct endpoint_ops. */
 #define ENDPOINT_OWNER                                                                   \
 	.check_device = on_check_device, .joined = on_joined, .left = on_left,           \
 	.abandoned = on_abandoned, .acknowledged = on_acknowledged, .closed = on_closed, \
-	.addresses_changed = on_addresses_changed
+	.device_gone = on_device_gone, .addresses_changed = on_addresses_changed
 
 #endif

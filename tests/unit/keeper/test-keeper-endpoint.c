@@ -299,6 +299,29 @@ static void test_timer(void)
 	end();
 }
 
+/*
+ * A device that is taken away is told of once, however often it is said; its peers are over. What
+ * the kernel leaves readable for ever is not looked at again.
+ */
+static void test_device_goes(bool fatal)
+{
+	struct wire_connect c = { .magic = htole32(WIRE_MAGIC),
+				  .version = htole16(WIRE_VERSION),
+				  .rights = htole16(WIRE_RIGHT_READ),
+				  .region = htole64(REGION) };
+
+	begin(USEC_PER_SEC);
+	connect_with(7);
+	fabric_connect(endpoint_address(endpoint), &c, 7);
+	run();
+	fabric_remove(fatal);
+	run();
+	assert(heard.device_gone == 1);
+	assert(heard.left == 1 && heard.why == PEER_LEFT_CLOSED && heard.abandoned == 1);
+	end();
+	assert(heard.device_gone == 1 && heard.left == 1 && heard.abandoned == 1);
+}
+
 /* Where peers can connect, as "ADDRESS:PORT ADDRESS:PORT ". */
 static const char *places(void)
 {
@@ -597,5 +620,7 @@ int main(void)
 	test_reasons();
 	test_spread();
 	test_timer();
+	test_device_goes(false);
+	test_device_goes(true);
 	return 0;
 }
