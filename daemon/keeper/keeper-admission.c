@@ -186,8 +186,12 @@ static void on_closed(void *userdata, uint64_t region)
 
 static void on_device_gone(void *userdata)
 {
-	log_error("the RDMA device was removed: this keeper ends");
-	keeper_stop(userdata);
+	struct keeper *k = userdata;
+
+	log_error("RDMA device %s was removed: this keeper ends, and its regions with it",
+		  endpoint_device(k->endpoint));
+	k->device_gone = true;
+	keeper_stop(k);
 }
 
 static void on_addresses_changed(void *userdata)

@@ -85,6 +85,7 @@ struct keeper {
 		n_left_behind;
 	uint32_t n_stuck; /* regions: region/stuck.c */
 	bool stopping;
+	bool device_gone;      /* for good: @stopping, too */
 	struct limits *limits; /* of memory and mappings, and what is known of them */
 };
 

@@ -122,6 +122,11 @@ void endpoint_fake_address(struct endpoint *e, bool away)
 	e->ops->addresses_changed(e->userdata);
 }
 
+void endpoint_fake_remove(struct endpoint *e)
+{
+	e->ops->device_gone(e->userdata);
+}
+
 const char *endpoint_address(const struct endpoint *e)
 {
 	(void)e;

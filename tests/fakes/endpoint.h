@@ -40,6 +40,9 @@ extern void (*endpoint_fake_on_message)(const struct endpoint_peer *peer,
 /* The machine loses the address, or has it again. */
 void endpoint_fake_address(struct endpoint *e, bool away);
 
+/* The kernel says that the device was removed. */
+void endpoint_fake_remove(struct endpoint *e);
+
 /* Every peer of the region says goodbye. Returns how many. */
 unsigned int endpoint_fake_leave(struct endpoint *e, uint64_t region);
 

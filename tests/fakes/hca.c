@@ -35,7 +35,8 @@ static atomic_int register_error, prefetch_error, count;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t allowed = PTHREAD_COND_INITIALIZER;
 static bool hang_next, hangs; /* under @lock */
-static int chunks = -1;	      /* may still be prefetched; under @lock */
+static atomic_bool taken_away;
+static int chunks = -1; /* may still be prefetched; under @lock */
 
 void hca_fake_fail_register(int error)
 {
@@ -80,6 +81,11 @@ static void wait_for_chunk(void)
 	if (chunks > 0)
 		chunks--;
 	pthread_mutex_unlock(&lock);
+}
+
+void hca_fake_take_away(void)
+{
+	taken_away = true;
 }
 
 int hca_fake_count(void)
@@ -169,6 +175,8 @@ int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, u
 
 int hca_deregister(struct hca_mr *mr)
 {
+	if (taken_away)
+		return -EIO;
 	free(mr);
 	count--;
 	return 0;

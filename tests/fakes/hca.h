@@ -18,6 +18,9 @@ void hca_fake_allow_chunks(int n);
 /* The next prefetch does not end until they are said to (false). */
 void hca_fake_hang_prefetch(bool hang);
 
+/* From now on the kernel answers each deregistration as one of a device that was taken away. */
+void hca_fake_take_away(void);
+
 /* Registrations that were not undone, of all adapters. */
 int hca_fake_count(void);
 

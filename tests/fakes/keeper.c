@@ -26,6 +26,8 @@
  *   crowd REGION N                  whoever breaks its layout waits for an Nth of the deadline
  *   expire REGION now               the kernel lets whoever breaks its layout go on: the deadline
  *   terms REGION now                "REGION POLICY GRACE" is added to UID-SESSION.terms: what it goes by
+ *   device 0 removed                the adapter is removed;  device 0 taken: it is, and the kernel
+ *   let go of everything registered with it, as mlx5's driver does
  *   crash                           the process is killed
  *
  * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync, with
@@ -157,6 +159,12 @@ static int obey(struct keeper *k, const char *line)
 	}
 	if (strcmp(verb, "address") == 0) {
 		endpoint_fake_address(k->endpoint, strcmp(word, "away") == 0);
+		return 0;
+	}
+	if (strcmp(verb, "device") == 0) {
+		if (strcmp(word, "taken") == 0)
+			hca_fake_take_away();
+		endpoint_fake_remove(k->endpoint);
 		return 0;
 	}
 	r = keeper_find(k, region);

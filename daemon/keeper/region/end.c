@@ -40,6 +40,14 @@ static void done_deregister(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
+	if (r->job_error && r->keeper->device_gone && r->phase == KREGION_ENDING) {
+		/*
+		 * The kernel takes it down with the device, whenever that is: nothing else may be
+		 * mapped there as long as this process lives.
+		 */
+		kregion_leave_behind(r, "its device, which was removed");
+		return;
+	}
 	if (r->job_error) {
 		/*
 		 * It is fenced or this is why it is destroyed; either way a mapping that something
@@ -146,11 +154,13 @@ static void answer(struct kregion *r)
 	r->announced = false;
 }
 
-void kregion_leave_behind(struct kregion *r)
+void kregion_leave_behind(struct kregion *r, const char *what)
 {
+	if (r->ending.left_behind)
+		return;
 	log_warning("region %" PRIu64
-		    ": fenced and without peers; what is left of it waits for the storage of %s",
-		    r->id, r->path[0] ? r->path : "its file");
+		    ": fenced and without peers; what is left of it waits for %s (%s)",
+		    r->id, what, r->path[0] ? r->path : "?");
 	answer(r);
 	r->ending.left_behind = true;
 	keeper_leave_behind(r->keeper, 1);

@@ -382,8 +382,8 @@ int kregion_init_timer(struct kregion *r);
  */
 void kregion_end(struct kregion *r);
 
-/* It ends and is not gone yet: whoever waits for its end is told now. */
-void kregion_leave_behind(struct kregion *r);
+/* It ends and is not gone yet, because of @what: whoever waits for its end is told now. */
+void kregion_leave_behind(struct kregion *r, const char *what);
 void kregion_free_events(struct kregion *r);
 int kregion_init_end(struct kregion *r);
 

@@ -122,7 +122,7 @@ static void on_patience(evutil_socket_t fd, short what, void *userdata)
 	(void)fd;
 	(void)what;
 	if (r->phase == KREGION_ENDING) {
-		kregion_leave_behind(r);
+		kregion_leave_behind(r, "its storage");
 		return;
 	}
 	if (r->phase != KREGION_REGISTERING)

@@ -245,12 +245,39 @@ static void test_ends(void)
 	must(waitpid(k.pid, &status, 0) == k.pid && WIFEXITED(status) && WEXITSTATUS(status) == 2);
 }
 
+/*
+ * The adapter is taken away under two regions with peers: each is told of, with its peers, and the
+ * keeper ends in order. Also when the kernel lets go of what is registered before the keeper does.
+ */
+static void test_device_removed(const char *how)
+{
+	int fd[2], status;
+	uint64_t id[2];
+
+	rig_start(rig_usual, "s.1");
+	for (int i = 0; i < 2; i++) {
+		id[i] = make_region(&fd[i], LONG, POLICY_YIELD);
+		join(id[i]);
+	}
+	tell("device", 0, how);
+	for (int i = 0; i < 2; i++) {
+		client_event(&k, KEEPER_PEER_LEFT, id[i]);
+		client_event(&k, KEEPER_GONE, id[i]);
+		close(fd[i]);
+	}
+	must(client_is_closed(&k));
+	must(waitpid(k.pid, &status, 0) == k.pid && status == 0);
+	close(rig_control);
+}
+
 int main(int argc, char *argv[])
 {
 	rig_init(argc, argv);
 	rig_run(rig_usual, "s.1", test_without_daemon, test_orphaned_registration,
 		test_orphaned_warming, test_orphaned_release, test_nonsense, test_poison);
 	test_ends();
+	test_device_removed("removed");
+	test_device_removed("taken");
 	rig_end();
 	return 0;
 }
