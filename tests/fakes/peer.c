@@ -33,6 +33,8 @@
  *   both            with the same, when the first one was answered
  *   moved, at       before that rail's access number "at" the kernel sees another hardware address behind
  *                   its IP address, which harms nothing
+ *   removed, at     that rail's device of this machine is removed at its access number "at": nothing
+ *                   comes home any more
  *   to              in MiB, less one: the file is that long when they have settled
  *
  * What always holds: what is posted is done at once, and nothing is looked at again after it
@@ -653,6 +655,11 @@ static bool access_memory(struct connection *c, const struct ibv_send_wr *wr)
 		push(c->id, RDMA_CM_EVENT_UNREACHABLE, -ETIMEDOUT);
 	if (is_rail("breaks", c) && number >= setting("at")) {
 		lose(c, wr->wr_id);
+		return false;
+	}
+	if (is_rail("removed", c) && number >= setting("at")) {
+		c->broken = true;
+		push(c->id, RDMA_CM_EVENT_DEVICE_REMOVAL, 0);
 		return false;
 	}
 	if (is_rail("asks", c) && number >= setting("at") && !has_asked) {

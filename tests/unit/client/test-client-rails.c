@@ -137,6 +137,20 @@ static void test_moved(void)
 	assert(rdmareg_rails_dispatch(rails) == 0 && connected() == 2);
 }
 
+/* A device of this machine is removed: the other rails go on, and it is said when none is left. */
+static void test_removed(void)
+{
+	assert(open_with("length=4 valid=4 removed=2 at=6", BOTH, NULL) == 0);
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == BYTES && connected() == 1);
+	check_bytes(0, BYTES);
+	assert(is_quiet());
+	rails = rdmareg_rails_close(rails);
+	assert(open_with("length=4 valid=4 removed=1 at=6", FIRST, NULL) == 0);
+	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == -ENODEV && !connected());
+	assert(strstr(rdmareg_last_error(), "the RDMA device of this machine was removed"));
+	assert(is_quiet());
+}
+
 static void test_read_breaks(void)
 {
 	assert(open_with("length=4 valid=4 breaks=1 at=20", BOTH, NULL) == 0);
@@ -449,10 +463,11 @@ static void test_lists(void)
 }
 
 static void (*const tests[])(void) = {
-	test_changed, test_alignments,	 test_quiet,	   test_stumbles,   test_striped,
-	test_breaks,  test_moved,	 test_read_breaks, test_none_left,  test_file_fails,
-	test_revoked, test_both_revoked, test_truncated,   test_first_only, test_absent,
-	test_lists,   test_again,	 test_all_again,   test_silent,	    test_not_again,
+	test_changed,	test_alignments,   test_quiet,	     test_stumbles,   test_striped,
+	test_breaks,	test_moved,	   test_read_breaks, test_none_left,  test_file_fails,
+	test_revoked,	test_both_revoked, test_truncated,   test_first_only, test_absent,
+	test_removed,	test_lists,	   test_again,	     test_all_again,  test_silent,
+	test_not_again,
 };
 
 int main(void)
