@@ -235,11 +235,16 @@ void warm_blocks_reclaimed(struct warm_blocks *b, uint64_t start, uint64_t end)
 	forget(b, start / WARM_BLOCK_BYTES, (end - 1) / WARM_BLOCK_BYTES + 1);
 }
 
-void warm_blocks_clear(struct warm_blocks *b)
+static void drop_waiting(struct warm_blocks *b)
 {
 	for (uint64_t i = b->low; i < b->high; i++)
 		b->block[i].waiting = 0;
 	b->low = b->high = 0;
+}
+
+void warm_blocks_clear(struct warm_blocks *b)
+{
+	drop_waiting(b);
 	b->start = b->end = 0;
 	b->first_usec = 0;
 }
@@ -275,6 +280,8 @@ bool warm_blocks_peek(struct warm_blocks *b, uint64_t limit, uint64_t now, uint6
 		return false;
 	while (b->low < b->high && !b->block[b->low].waiting)
 		b->low++;
+	if (b->low * WARM_BLOCK_BYTES >= limit) /* beyond the end of the file */
+		drop_waiting(b);
 	if (b->low < b->high) {
 		start = b->low * WARM_BLOCK_BYTES;
 		end = start + WARM_BLOCK_BYTES;

@@ -134,6 +134,7 @@ void warm_blocks_clear(struct warm_blocks *b);
 
 /**
  * warm_blocks_peek - what would be brought back next, at most one block
+ * @limit: the end of the file: what waits beyond it is forgotten
  * @ret_wait_usec: set when it returns false and there will be something after that time; else 0
  */
 bool warm_blocks_peek(struct warm_blocks *b, uint64_t limit, uint64_t now_usec, uint64_t *ret_start,

@@ -471,6 +471,34 @@ static void test_burst(void)
 	assert(!warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait) && !wait);
 }
 
+/*
+ * The file became shorter: what waits beyond its end is forgotten, and nothing else; what reports
+ * folded into comes back as far as the file goes.
+ */
+static void test_shorter(uint64_t limit)
+{
+	uint64_t start, end, wait, all = 0;
+	struct warm_sample before;
+	bool write;
+
+	begin(WARM_READ, true);
+	warm_blocks_written(&b, 0, 150 * B, UINT64_MAX, now); /* folds */
+	warm_blocks_written(&b, 3 * B, 4 * B, UINT64_MAX, now);
+	warm_blocks_written(&b, 100 * B, 102 * B, UINT64_MAX, now);
+	warm_blocks_written(&b, 200 * B, 201 * B, UINT64_MAX, now);
+	now += WARM_QUIET_USEC;
+	while (warm_blocks_peek(&b, limit, now, &start, &end, &write, &wait)) {
+		warm_blocks_take(&b, start, end, write, &before);
+		assert(end <= limit);
+		all += end - start;
+	}
+	/* two exactly, and all that folded */
+	assert(!wait && all == B + (limit - 100 * B) + limit);
+	assert(!warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait) && !wait);
+	warm_blocks_written(&b, 200 * B, 201 * B, UINT64_MAX, now); /* it is as long again */
+	assert(drain(&all) == B);
+}
+
 static void test_reclaim(void)
 {
 	uint64_t written;
@@ -563,6 +591,8 @@ int main(void)
 	test_pauses();
 	test_out_of_turn();
 	test_burst();
+	test_shorter(100 * B);
+	test_shorter(100 * B + 4096);
 	test_reclaim();
 	test_change();
 	test_bad_input();
