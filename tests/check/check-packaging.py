@@ -8,6 +8,7 @@
 #     knows rdmaregd.service and the timer alone: the keepers below rdmareg.slice outlive every upgrade;
 #   - versions, and the stanza of the library's symbols, are those of the product;
 #   - DKMS gets all sources of the module;
+#   - a call that a unit's filter forbids fails and kills nobody: libraries try calls that a kernel may not have;
 #   - the programs of the build are hardened.
 import fnmatch
 import itertools
@@ -131,6 +132,14 @@ def check_module():
             tree.problem(path, 1, "is not in kmod-helper/meson.build: DKMS would build without it")
 
 
+def check_filters():
+    for folder in ("systemd", "examples"):
+        for path in tree.files(folder):
+            unit = tree.read(path)
+            if re.search(r"^SystemCallFilter=", unit, re.M) and not re.search(r"^SystemCallErrorNumber=E", unit, re.M):
+                tree.problem(path, 1, "has SystemCallFilter= without SystemCallErrorNumber=: the first forbidden call would kill the program")
+
+
 def output_of(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -186,6 +195,7 @@ check_lists()
 check_scripts()
 check_versions()
 check_module()
+check_filters()
 check_hardening()
 check_plugin()
 tree.done("packaging, and the build as it would be installed")
