@@ -48,9 +48,12 @@ int job_read_list(spank_t sp, struct spec_list *ret)
 	return 0;
 }
 
-void job_session(char ret[JOB_SESSION_BYTES], uint32_t job)
+void job_session(char ret[JOB_SESSION_BYTES], uint32_t job, size_t rail)
 {
-	snprintf(ret, JOB_SESSION_BYTES, "slurm.%u", job);
+	if (rail)
+		snprintf(ret, JOB_SESSION_BYTES, "slurm.%u.%zu", job, rail);
+	else
+		snprintf(ret, JOB_SESSION_BYTES, "slurm.%u", job);
 }
 
 int job_is_extern(spank_t sp)

@@ -26,8 +26,8 @@ void job_settings(struct settings *ret, int argc, char **argv);
  */
 int job_read_list(spank_t sp, struct spec_list *ret);
 
-/* job_session: the name of a job's session on each of its nodes. */
-void job_session(char ret[JOB_SESSION_BYTES], uint32_t job);
+/* job_session: the name of a job's session on each of its nodes; each rail has one of its own. */
+void job_session(char ret[JOB_SESSION_BYTES], uint32_t job, size_t rail);
 
 /* job_is_extern: the step that holds the job's processes together has no tasks of the user. */
 int job_is_extern(spank_t sp);

@@ -67,7 +67,7 @@ static struct spank_option option = {
 	.arginfo = "FILE|dax:SIZE|memfd:SIZE[:r|rw][,OPTION...]",
 	.usage =
 		"make it reachable for RDMA from all nodes while the job lives; repeatable. Options: "
-		"warm, required, policy=follow|yield|hold, grace=TIME, name=NAME. none: nothing",
+		"warm, required, rails, policy=follow|yield|hold, grace=TIME, name=NAME. none: nothing",
 	.has_arg = 1,
 	.cb = take_option,
 };
@@ -77,11 +77,25 @@ int option_register(spank_t sp)
 	return spank_option_register(sp, &option) == ESPANK_SUCCESS ? 0 : -1;
 }
 
+/* What the job has that is not its own choice is another job's, which it was submitted in. */
+static int has_rails(void)
+{
+	static struct spec_list inherited;
+	const char *text = getenv(JOB_LIST_VARIABLE);
+	char error[SPEC_ERROR_BYTES];
+
+	if (was_asked)
+		return spec_list_rails(&asked);
+	return text && spec_list_parse(&inherited, text, error) == 0 && spec_list_rails(&inherited);
+}
+
 int option_tell_job(spank_t sp)
 {
+	const char *what = has_rails() ? OPTION_CONTROL_RAILS : "1";
+
 	if (was_asked && setenv(JOB_LIST_VARIABLE, asked.n ? asked.text : "none", 1) < 0)
 		return -1;
 	if (asked.n || (!was_asked && getenv(JOB_LIST_VARIABLE)))
-		spank_job_control_setenv(sp, OPTION_CONTROL_VARIABLE, "1", 1);
+		spank_job_control_setenv(sp, OPTION_CONTROL_VARIABLE, what, 1);
 	return 0;
 }

@@ -9,10 +9,11 @@
 #include <slurm/spank.h>
 
 /*
- * In the job's control environment: that it was submitted with regions. The prolog is told that there
- * are some, not which, and sees the variable with Slurm's prefix, SPANK_.
+ * In the job's control environment: that it was submitted with regions, and whether one of them has
+ * rails. The prolog is not told which, and sees the variable with Slurm's prefix, SPANK_.
  */
 #define OPTION_CONTROL_VARIABLE "RDMAREG"
+#define OPTION_CONTROL_RAILS "rails"
 
 /* option_register: 0, or -1. In slurmstepd too: Slurm looks for it there. */
 int option_register(spank_t sp);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <slurm/slurm.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,42 +53,60 @@ static int apart(int (*work)(const struct files *f), const struct files *f, unsi
 
 /* ---- the beginning of a job on a node */
 
-static int create_session(uint32_t uid, const char *session, const struct settings *s)
+static int create_session(struct rdmareg *bus, uint32_t uid, uint32_t job, size_t rail,
+			  const struct settings *s, uint64_t end)
+{
+	struct rdmareg_session_limits limits = { .size = sizeof(limits),
+						 .memory_bytes = s->memory_bytes,
+						 .device = settings_device(s, rail) };
+	unsigned int pause = EXCHANGE_REST_MSEC;
+	char session[JOB_SESSION_BYTES];
+	int r = -ENOTCONN;
+
+	job_session(session, job, rail);
+	do
+		r = bus ? rdmareg_session_create(bus, uid, session, &limits) : r;
+	while (job_retry(r, end, &pause));
+	/* a step has set its memory limit already: slurmd was restarted */
+	if (r < 0 && !(r == -EEXIST && s->memory_percent))
+		slurm_error("rdmareg: job %u: creating session %s: %s", job, session,
+			    rdmareg_last_error());
+	return r;
+}
+
+/* Who did not answer in time is not asked for the other rails. */
+static int is_over(int r, uint64_t end)
+{
+	return r < 0 && exchange_clock() >= end;
+}
+
+/* Sessions of a job: one, and with rails one for each device. */
+static size_t count_sessions(const struct settings *s, int rails)
+{
+	return rails && s->n_devices ? s->n_devices : 1;
+}
+
+/*
+ * That the job was submitted with regions, and with rails, is all that is taken from its
+ * environment, and being wrong about it harms nobody: without a session that was created the job's
+ * regions are its user's, and one that nobody uses is released in the epilog.
+ */
+void root_begin_job(spank_t sp, int argc, char **argv)
 {
 	struct rdmareg_open_options options = {
 		.size = sizeof(options),
 		.work_timeout_usec = CREATE_LIMIT_SEC * USEC_PER_SEC,
 	};
-	struct rdmareg_session_limits limits = { .size = sizeof(limits),
-						 .memory_bytes = s->memory_bytes,
-						 .device = s->device };
-	uint64_t end = exchange_clock() + CREATE_LIMIT_SEC * USEC_PER_SEC;
-	unsigned int pause = EXCHANGE_REST_MSEC;
-	struct rdmareg *bus;
-	int r = rdmareg_open(&options, &bus);
-
-	if (r < 0)
-		return r;
-	do
-		r = rdmareg_session_create(bus, uid, session, &limits);
-	while (job_retry(r, end, &pause));
-	rdmareg_close(bus);
-	return r;
-}
-
-/*
- * That the job was submitted with regions is all that is taken from its environment, and being
- * wrong about it harms nobody: without a session that was created the job's regions are its user's.
- */
-void root_begin_job(spank_t sp, int argc, char **argv)
-{
+	const char *asked = getenv("SPANK_" OPTION_CONTROL_VARIABLE);
 	struct settings settings;
-	char session[JOB_SESSION_BYTES];
+	struct rdmareg *bus;
+	uint64_t end;
 	uint32_t job;
+	size_t n, i;
 	uid_t uid;
-	int r;
+	int r = 0;
 
-	if (!getenv("SPANK_" OPTION_CONTROL_VARIABLE))
+	if (!asked)
 		return;
 	if (spank_get_item(sp, S_JOB_ID, &job) != ESPANK_SUCCESS ||
 	    spank_get_item(sp, S_JOB_UID, &uid) != ESPANK_SUCCESS) {
@@ -95,12 +114,13 @@ void root_begin_job(spank_t sp, int argc, char **argv)
 		return;
 	}
 	job_settings(&settings, argc, argv);
-	job_session(session, job);
-	r = create_session(uid, session, &settings);
-	/* a step has set its memory limit already: slurmd was restarted */
-	if (r < 0 && !(r == -EEXIST && settings.memory_percent))
-		slurm_error("rdmareg: job %u: creating session %s: %s", job, session,
-			    rdmareg_last_error());
+	n = count_sessions(&settings, !strcmp(asked, OPTION_CONTROL_RAILS));
+	if (rdmareg_open(&options, &bus) < 0)
+		bus = NULL;
+	end = exchange_clock() + CREATE_LIMIT_SEC * USEC_PER_SEC;
+	for (i = 0; i < n && !is_over(r, end); i++)
+		r = create_session(bus, uid, job, i, &settings, end);
+	rdmareg_close(bus);
 }
 
 /* ---- the beginning of a step */
@@ -109,7 +129,7 @@ void root_begin_job(spank_t sp, int argc, char **argv)
  * The prolog is not told the job's memory; a step is, from Slurm's credential. A session that nobody
  * created has no limits.
  */
-static void limit_memory(spank_t sp, const struct settings *s)
+static void limit_memory(spank_t sp, const struct settings *s, size_t n_sessions)
 {
 	struct rdmareg_open_options options = {
 		.size = sizeof(options),
@@ -117,10 +137,11 @@ static void limit_memory(spank_t sp, const struct settings *s)
 	};
 	struct rdmareg_session_limits limits = { .size = sizeof(limits) };
 	char session[JOB_SESSION_BYTES];
-	struct rdmareg *bus;
+	struct rdmareg *bus = NULL;
 	uint64_t mib = 0;
 	uint32_t job;
 	uid_t uid;
+	size_t i;
 	int r;
 
 	if (spank_get_item(sp, S_JOB_ID, &job) != ESPANK_SUCCESS ||
@@ -131,15 +152,16 @@ static void limit_memory(spank_t sp, const struct settings *s)
 	limits.memory_bytes = (mib * s->memory_percent << 20) / 100;
 	if (limits.memory_bytes < SESSION_MEMORY_MIN)
 		limits.memory_bytes = SESSION_MEMORY_MIN;
-	job_session(session, job);
 	r = rdmareg_open(&options, &bus);
-	if (r == 0) {
-		r = rdmareg_session_set_limits(bus, uid, session, &limits);
-		bus = rdmareg_close(bus);
+	for (i = 0; i < n_sessions; i++) {
+		job_session(session, job, i);
+		if (bus)
+			r = rdmareg_session_set_limits(bus, uid, session, &limits);
+		if (r < 0 && r != -ENXIO)
+			slurm_error("rdmareg: job %u: limiting the memory of session %s: %s", job,
+				    session, rdmareg_last_error());
 	}
-	if (r < 0 && r != -ENXIO)
-		slurm_error("rdmareg: job %u: limiting the memory of session %s: %s", job, session,
-			    rdmareg_last_error());
+	rdmareg_close(bus);
 }
 
 static int make_parent(const struct files *f)
@@ -174,7 +196,7 @@ void root_begin_step(spank_t sp, int argc, char **argv)
 	job_settings(&settings, argc, argv);
 	make_directory(sp, &settings);
 	if (settings.memory_percent)
-		limit_memory(sp, &settings);
+		limit_memory(sp, &settings, count_sessions(&settings, spec_list_rails(&list)));
 }
 
 /* ---- the end of a job on a node */
@@ -239,36 +261,52 @@ static void log_late(struct rdmareg_released *l, uint32_t job, const char *sessi
 				    (unsigned long long)region.region, session, region.text);
 }
 
+static int release_session(struct rdmareg *bus, const struct settings *s, uint32_t uid,
+			   uint32_t job, size_t rail, uint64_t end)
+{
+	uint64_t now = exchange_clock();
+	struct rdmareg_session_release_options release = {
+		.size = sizeof(release),
+		.grace_usec = s->release_grace_usec ? s->release_grace_usec : RDMAREG_NO_GRACE,
+		.limit_usec = end > now ? end - now : RDMAREG_NO_WAIT,
+	};
+	struct rdmareg_released *released = NULL;
+	char session[JOB_SESSION_BYTES];
+	int r;
+
+	job_session(session, job, rail);
+	r = rdmareg_session_release(bus, uid, session, &release, &released);
+	if (released)
+		log_late(released, job, session);
+	rdmareg_released_free(released);
+	/* there is none; or the daemon is so old that it knows of none */
+	if (r != -ENXIO && r != -EOPNOTSUPP && r != -ENOENT)
+		return r;
+	return rail ? 0 : release_regions(bus, release.grace_usec, uid, session);
+}
+
+/* Those of rails that the job did not ask for are not there. */
 static void release_job(const struct settings *s, uint32_t uid, uint32_t job)
 {
 	struct rdmareg_open_options options = {
 		.size = sizeof(options),
 		.work_timeout_usec = RELEASE_LIMIT_SEC * USEC_PER_SEC,
 	};
-	struct rdmareg_session_release_options release = {
-		.size = sizeof(release),
-		.grace_usec = s->release_grace_usec ? s->release_grace_usec : RDMAREG_NO_GRACE,
-		.limit_usec = RELEASE_LIMIT_SEC * USEC_PER_SEC / 2,
-	};
-	struct rdmareg_released *released = NULL;
+	uint64_t end = exchange_clock() + RELEASE_LIMIT_SEC * USEC_PER_SEC / 2;
 	char session[JOB_SESSION_BYTES];
-	struct rdmareg *bus;
+	struct rdmareg *bus = NULL;
+	size_t n = count_sessions(s, 1), i;
 	int r = rdmareg_open(&options, &bus);
 
-	job_session(session, job);
-	if (r == 0) {
-		r = rdmareg_session_release(bus, uid, session, &release, &released);
-		if (released)
-			log_late(released, job, session);
-		rdmareg_released_free(released);
-		/* there is none; or the daemon is so old that it knows of none */
-		if (r == -ENXIO || r == -EOPNOTSUPP || r == -ENOENT)
-			r = release_regions(bus, release.grace_usec, uid, session);
-		bus = rdmareg_close(bus);
+	for (i = 0; i < n && (!i || !is_over(r, end)); i++) {
+		if (bus)
+			r = release_session(bus, s, uid, job, i, end);
+		job_session(session, job, i);
+		if (r < 0)
+			slurm_error("rdmareg: job %u: releasing session %s: %s", job, session,
+				    rdmareg_last_error());
 	}
-	if (r < 0)
-		slurm_error("rdmareg: job %u: releasing session %s: %s", job, session,
-			    rdmareg_last_error());
+	rdmareg_close(bus);
 }
 
 /* Gives root up for good: it is called in a process of its own. */

@@ -53,15 +53,41 @@ static int read_memory(struct settings *s, const char *text)
 	return 0;
 }
 
-/* As the kernel names them, and as struct rdmareg_session_info has room for. */
+/* As the kernel names it, and as struct rdmareg_session_info has room for; none twice. */
+static int add_device(struct settings *s, const char *text, size_t n)
+{
+	static const char valid[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-";
+	char *device = s->device[s->n_devices];
+	size_t i;
+
+	if (!n || n >= SETTINGS_DEVICE_BYTES || strspn(text, valid) < n)
+		return -EINVAL;
+	memcpy(device, text, n);
+	for (i = 0; i < s->n_devices; i++)
+		if (!strcmp(s->device[i], device))
+			return -EINVAL;
+	s->n_devices++;
+	return 0;
+}
+
 static int read_device(struct settings *s, const char *text)
 {
-	size_t n = strlen(text);
+	struct settings new = *s;
+	size_t n;
+	int r;
 
-	if (!n || n > 63 ||
-	    strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-") != n)
-		return -EINVAL;
-	s->device = text;
+	new.n_devices = 0;
+	memset(new.device, 0, sizeof(new.device));
+	for (;; text += n + 1) {
+		n = strcspn(text, ",");
+		r = new.n_devices < RDMAREG_RAILS_MAX ? add_device(&new, text, n) : -EINVAL;
+		if (r < 0)
+			return r;
+		if (!text[n])
+			break;
+	}
+	*s = new;
 	return 0;
 }
 
@@ -78,6 +104,11 @@ void settings_init(struct settings *ret)
 	*ret = (struct settings){ .directory = "~/.rdmareg",
 				  .wait_usec = 30 * USEC_PER_SEC,
 				  .release_grace_usec = 2 * USEC_PER_SEC };
+}
+
+const char *settings_device(const struct settings *s, size_t rail)
+{
+	return rail < s->n_devices ? s->device[rail] : NULL;
 }
 
 int settings_take(struct settings *s, const char *argument)

@@ -103,6 +103,10 @@ static int read_option(struct spec *s, const char *text, char *error)
 		s->required = 1;
 		return 0;
 	}
+	if (!strcmp(text, "rails")) {
+		s->rails = 1;
+		return 0;
+	}
 	if ((value = after(text, "policy="))) {
 		s->policy = rdmareg_policy_from_name(value);
 		return s->policy ? 0
@@ -125,7 +129,7 @@ static int read_option(struct spec *s, const char *text, char *error)
 	}
 	return wrong(
 		error,
-		"option '%s' is none; valid: warm, required, policy=POLICY, grace=TIME, name=NAME",
+		"option '%s' is none; valid: warm, required, rails, policy=POLICY, grace=TIME, name=NAME",
 		text);
 }
 
@@ -273,6 +277,16 @@ int spec_list_required(const struct spec_list *list)
 
 	for (i = 0; i < list->n; i++)
 		if (list->specs[i].required)
+			return 1;
+	return 0;
+}
+
+int spec_list_rails(const struct spec_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (list->specs[i].rails)
 			return 1;
 	return 0;
 }

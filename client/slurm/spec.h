@@ -32,6 +32,7 @@ struct spec {
 	uint8_t warm;		    /* 1: tasks start when its pages are prefetched */
 	uint8_t required;	    /* 1: tasks do not start without it */
 	uint8_t named;		    /* 1: its name was given */
+	uint8_t rails; /* 1: on each device that the site names, not only on the first */
 	char name[SPEC_NAME_BYTES]; /* within the job; given, or r1, r2, ... by its place */
 	char path[SPEC_BYTES];	    /* of a file; else "" */
 };
@@ -43,7 +44,7 @@ struct spec_list {
 };
 
 /*
- * spec_list_add: one argument, FILE|dax:SIZE|memfd:SIZE[:r|rw][,warm][,required][,policy=P]
+ * spec_list_add: one argument, FILE|dax:SIZE|memfd:SIZE[:r|rw][,warm][,required][,rails][,policy=P]
  * [,grace=TIME][,name=NAME]. 0, or -EINVAL with a sentence in @error; the list is as before then.
  */
 int spec_list_add(struct spec_list *list, const char *argument, char error[SPEC_ERROR_BYTES]);
@@ -65,5 +66,8 @@ void spec_printable(char *ret, size_t bytes, const char *text);
 
 /* spec_list_required: whether tasks must not start without one of them. */
 int spec_list_required(const struct spec_list *list);
+
+/* spec_list_rails: whether one of them is to be on several devices. */
+int spec_list_rails(const struct spec_list *list);
 
 #endif

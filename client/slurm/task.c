@@ -83,7 +83,6 @@ struct task {
 	struct settings settings;
 	struct exchange x;
 	struct rdmareg *bus;
-	char session[JOB_SESSION_BYTES];
 	uint32_t uid, job, nodes;
 };
 
@@ -108,18 +107,17 @@ static int identify(spank_t sp, struct task *t)
 		t->nodes = 1;
 		x->node_id = 0;
 	}
-	job_session(t->session, t->job);
 	return 0;
 }
 
-/* What the node's tasks know of each other: KEY TAB ID TAB TICKET, a line for each region. */
-static void key_of(const struct task *t, const struct spec *s, char *key, size_t bytes)
+/* What the node's tasks know of each other: KEY TAB ID TAB TICKET, a line for each rail of a region. */
+static void key_of(const struct task *t, const struct spec *s, size_t rail, char *key, size_t bytes)
 {
 	if (s->source == SPEC_FILE)
-		snprintf(key, bytes, "%s\t%s\t%s", s->name, rdmareg_access_name(s->access),
-			 s->path);
+		snprintf(key, bytes, "%zu\t%s\t%s\t%s", rail, s->name,
+			 rdmareg_access_name(s->access), s->path);
 	else
-		snprintf(key, bytes, "%s\t%u", s->name, t->x.step);
+		snprintf(key, bytes, "%zu\t%s\t%u", rail, s->name, t->x.step);
 }
 
 static char *ticket_of_earlier_step(const struct task *t, FILE *notes, const char *key)
@@ -161,11 +159,11 @@ static int open_memory(size_t i, const struct spec *s, uint64_t *ret_length)
 
 /* A name that the job gave it is the region's, unless one of an earlier step has it. */
 static int register_memory(struct task *t, int fd, uint64_t length, const struct spec *s,
-			   struct rdmareg_region **ret)
+			   const char *session, struct rdmareg_region **ret)
 {
 	struct rdmareg_register_options options = {
 		.size = sizeof(options),
-		.session = t->session,
+		.session = session,
 		.policy = s->policy,
 		.grace_usec = s->grace_usec,
 		.detached = 1,
@@ -186,16 +184,34 @@ static int register_memory(struct task *t, int fd, uint64_t length, const struct
 	return r;
 }
 
-/* A ticket of one region of this node, or NULL with a sentence. */
-static char *make_region(struct task *t, size_t i, FILE *notes, char error[SPEC_ERROR_BYTES])
+/* A session of that name would have no device if it came into being by registering in it. */
+static int check_rail(struct task *t, const char *session, char error[SPEC_ERROR_BYTES])
+{
+	struct rdmareg_session_info info = { .size = sizeof(info) };
+	int r = rdmareg_session_get(t->bus, t->uid, session, &info);
+
+	if (r >= 0)
+		return 0;
+	snprintf(error, SPEC_ERROR_BYTES, "%.400s%s", rdmareg_last_error(),
+		 r == -ENXIO ? "; the prolog creates it for jobs that are submitted with rails"
+			     : "");
+	return r;
+}
+
+/* A ticket of one region of this node on a rail, or NULL with a sentence. */
+static char *make_region(struct task *t, size_t i, size_t rail, FILE *notes,
+			 char error[SPEC_ERROR_BYTES])
 {
 	const struct spec *s = &t->list.specs[i];
+	char key[SPEC_BYTES + 128], session[JOB_SESSION_BYTES], *ticket;
 	struct rdmareg_region *region = NULL;
-	char key[SPEC_BYTES + 128], *ticket;
 	uint64_t length;
 	int fd, r;
 
-	key_of(t, s, key, sizeof(key));
+	job_session(session, t->job, rail);
+	if (rail && check_rail(t, session, error) < 0)
+		return NULL;
+	key_of(t, s, rail, key, sizeof(key));
 	ticket = ticket_of_earlier_step(t, notes, key);
 	if (ticket)
 		return ticket;
@@ -206,7 +222,7 @@ static char *make_region(struct task *t, size_t i, FILE *notes, char error[SPEC_
 			 memory.error[i][0] ? memory.error[i] : strerror(-fd));
 		return NULL;
 	}
-	r = register_memory(t, fd, length, s, &region);
+	r = register_memory(t, fd, length, s, session, &region);
 	close(fd);
 	if (r == 0)
 		r = rdmareg_export(region, NULL, &ticket);
@@ -223,24 +239,56 @@ static char *make_region(struct task *t, size_t i, FILE *notes, char error[SPEC_
 	return r < 0 ? NULL : ticket;
 }
 
+/* What a task does not find, and its log. @where: " on DEVICE", or "". */
+static void put_failure(const struct task *t, const struct spec *s, const char *where,
+			const char *error, FILE *lines)
+{
+	fprintf(lines, "# node %u of the step, %s: region %s failed%s: %s\n", t->x.node_id,
+		t->x.node, s->name, where, error);
+	slurm_error("rdmareg: job %u: region %s%s: %s", t->job, s->name, where, error);
+}
+
+static size_t count_rails(const struct task *t, const struct spec *s)
+{
+	return s->rails && t->settings.n_devices > 1 ? t->settings.n_devices : 1;
+}
+
+/* The region's line: with rails, of the tickets that there are. */
 static void put_line(struct task *t, size_t i, FILE *notes, FILE *lines)
 {
+	char where[SETTINGS_DEVICE_BYTES + 8] = "", error[SPEC_ERROR_BYTES] = "";
 	const struct spec *s = &t->list.specs[i];
-	char error[SPEC_ERROR_BYTES] = "", *ticket = NULL;
+	size_t rails = count_rails(t, s), n = 0, rail;
+	char *tickets[RDMAREG_RAILS_MAX];
 
-	if (t->bus)
-		ticket = make_region(t, i, notes, error);
-	else
-		snprintf(error, sizeof(error), "%s", rdmareg_last_error());
-	if (ticket) {
-		fprintf(lines, "%u %s %s %s %s\n", t->x.node_id, t->x.node, s->name,
-			rdmareg_access_name(s->access), ticket);
-	} else {
-		fprintf(lines, "# node %u of the step, %s: region %s failed: %s\n", t->x.node_id,
-			t->x.node, s->name, error);
-		slurm_error("rdmareg: job %u: region %s: %s", t->job, s->name, error);
+	if (!t->bus) {
+		put_failure(t, s, "", rdmareg_last_error(), lines);
+		return;
 	}
-	free(ticket);
+	if (s->rails && rails == 1)
+		fprintf(lines,
+			"# node %u of the step, %s: region %s has no rails: device= in "
+			"plugstack.conf names no second device\n",
+			t->x.node_id, t->x.node, s->name);
+	for (rail = 0; rail < rails; rail++) {
+		if (rails > 1)
+			snprintf(where, sizeof(where), " on %s",
+				 settings_device(&t->settings, rail));
+		tickets[n] = make_region(t, i, rail, notes, error);
+		if (tickets[n])
+			n++;
+		else
+			put_failure(t, s, where, error, lines);
+	}
+	if (!n)
+		return;
+	fprintf(lines, "%u %s %s %s", t->x.node_id, t->x.node, s->name,
+		rdmareg_access_name(s->access));
+	for (rail = 0; rail < n; rail++) {
+		fprintf(lines, " %s", tickets[rail]);
+		free(tickets[rail]);
+	}
+	fputc('\n', lines);
 }
 
 /* The node's regions, made by whichever of its tasks comes first. */
@@ -359,7 +407,7 @@ void task_begin(spank_t sp, int argc, char **argv)
 {
 	struct task t = { .x.fd = -1 };
 	char path[PATH_MAX] = "", value[16], why[EXCHANGE_ERROR_BYTES + 64] = "";
-	char error[EXCHANGE_ERROR_BYTES] = "";
+	char error[EXCHANGE_ERROR_BYTES] = "", session[JOB_SESSION_BYTES];
 	int missing = 0, r;
 
 	if (!spank_remote(sp) || job_is_extern(sp))
@@ -370,8 +418,10 @@ void task_begin(spank_t sp, int argc, char **argv)
 	job_settings(&t.settings, argc, argv);
 	r = identify(sp, &t);
 	/* what the program registers itself is the job's too, and ends with it */
-	if (r == 0)
-		spank_setenv(sp, "RDMAREG_SESSION", t.session, 1);
+	if (r == 0) {
+		job_session(session, t.job, 0);
+		spank_setenv(sp, "RDMAREG_SESSION", session, 1);
+	}
 	if (r == 0)
 		r = exchange_path(t.x.path, t.settings.directory, t.uid, t.job);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #undef NDEBUG
 #include <assert.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,86 @@ static void test_names(void)
 	unsetenv("SLURM_RDMAREG");
 }
 
+static unsigned int regions_of(const char *session)
+{
+	struct rdmareg_list_options options = { .size = sizeof(options), .session = session };
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	struct rdmareg_list *list;
+	unsigned int n = 0;
+
+	assert(rdmareg_list(c, &options, &list) == 0);
+	while (rdmareg_list_next(list, &info) > 0)
+		n++;
+	rdmareg_list_free(list);
+	return n;
+}
+
+/* How many tickets that line of the file has. */
+static unsigned int tickets_in(const char *line)
+{
+	unsigned int n = 0;
+
+	assert(line);
+	for (const char *end = line + strcspn(line, "\n"), *at = strstr(line, " rdmareg:");
+	     at && at < end; at = strstr(at + 1, " rdmareg:"))
+		n++;
+	return n;
+}
+
+static bool has_session(const char *name)
+{
+	struct rdmareg_session_info info = { .size = sizeof(info) };
+
+	return rdmareg_session_get(c, getuid(), name, &info) == 0;
+}
+
+/* A region on each device that the site names, in a session for each; what a step cannot have it finds said. */
+static void test_rails(void)
+{
+	const char *all;
+
+	setenv("SPANK_RDMAREG", "1", 1);
+	assert(!strstr(hook("job_prolog", 50, "device=mlx5_0,mlx5_1"), "rdmareg: "));
+	assert(!strcmp(session("slurm.50").device, "mlx5_0") && !has_session("slurm.50.1"));
+	setenv("SLURM_RDMAREG", "/proc/self/exe,rails,required,name=model", 1);
+	all = tickets(hook("task_init", 50, "device=mlx5_0,mlx5_1"));
+	assert(tickets_in(strstr(all, "0 n1 model r ")) == 1);
+	assert(strstr(all, "# node 0 of the step, n1: region model failed on mlx5_1: "));
+	all = tickets(hook_of_step("task_init", 50, 1, "device=mlx5_0"));
+	assert(tickets_in(strstr(all, "0 n1 model r ")) == 1);
+	assert(strstr(all, "# node 0 of the step, n1: region model has no rails: "));
+
+	setenv("SPANK_RDMAREG", "rails", 1);
+	setenv("PLAYED_MIB", "100", 1);
+	assert(!strstr(hook("job_prolog", 51, "memory=50% device=mlx5_0,mlx5_1"), "rdmareg: "));
+	assert(!strcmp(session("slurm.51").device, "mlx5_0"));
+	assert(!strcmp(session("slurm.51.1").device, "mlx5_1") && !has_session("slurm.51.2"));
+	hook("init_post_opt", 51, "memory=50% device=mlx5_0,mlx5_1");
+	assert(session("slurm.51").max_memory_bytes == 50 << 20);
+	assert(session("slurm.51.1").max_memory_bytes == 50 << 20);
+	setenv("SLURM_RDMAREG", "/proc/self/exe,rails,required,name=model;/proc/self/exe", 1);
+	all = tickets(hook("task_init", 51, "device=mlx5_0,mlx5_1"));
+	assert(tickets_in(strstr(all, "0 n1 model r ")) == 2);
+	assert(tickets_in(strstr(all, "0 n1 r2 r ")) == 1 && !strchr(all, '#'));
+	assert(regions_of("slurm.51") == 2 && regions_of("slurm.51.1") == 1);
+	/* another step has the same */
+	all = tickets(hook_of_step("task_init", 51, 1, "device=mlx5_0,mlx5_1"));
+	assert(tickets_in(strstr(all, "0 n1 model r ")) == 2);
+	assert(regions_of("slurm.51") == 2 && regions_of("slurm.51.1") == 1);
+	mock_tell("late-sessions", 1);
+	all = hook("job_epilog", 51, "device=mlx5_0,mlx5_1");
+	assert(strstr(all, " of session slurm.51 is late") &&
+	       strstr(all, " of session slurm.51.1 is late"));
+	mock_tell("late-sessions", 0);
+	assert(!has_session("slurm.51") && !has_session("slurm.51.1"));
+	assert(!strstr(hook("job_epilog", 51, "device=mlx5_0,mlx5_1"), "session"));
+	hook("job_epilog", 50, "device=mlx5_0,mlx5_1");
+	assert(!has_session("slurm.50"));
+	unsetenv("SPANK_RDMAREG");
+	unsetenv("SLURM_RDMAREG");
+	unsetenv("PLAYED_MIB");
+}
+
 static void test_epilog(void)
 {
 	struct rdmareg_session_info info = { .size = sizeof(info) };
@@ -187,20 +268,6 @@ static void test_epilog(void)
 		assert(!strstr(said, "session") && !strstr(said, "late"));
 		assert(!strstr(said, "could not be removed") == !getuid());
 	}
-}
-
-static unsigned int regions_of(const char *session)
-{
-	struct rdmareg_list_options options = { .size = sizeof(options), .session = session };
-	struct rdmareg_region_info info = { .size = sizeof(info) };
-	struct rdmareg_list *list;
-	unsigned int n = 0;
-
-	assert(rdmareg_list(c, &options, &list) == 0);
-	while (rdmareg_list_next(list, &info) > 0)
-		n++;
-	rdmareg_list_free(list);
-	return n;
 }
 
 /* One that knows no sessions: it is said, regions are there all the same, and end with the job. */
@@ -245,6 +312,7 @@ int main(int argc, char **argv)
 	test_prolog();
 	test_memory();
 	test_names();
+	test_rails();
 	test_epilog();
 	test_older_daemon();
 	rdmareg_close(c);

@@ -15,6 +15,10 @@ hook() { "$played" "$plugin" "$@" "directory=$dir" wait=0 >"$dir/out" 2>"$dir/er
 # submission
 [ "$("$played" "$plugin" option /a:rw,warm memfd:1M 2>"$dir/err")" = "/a:rw,warm;memfd:1M" ] || failed "a list of two"
 grep -qx SPANK_RDMAREG=1 "$dir/err" || failed "the prolog is told that there are some"
+"$played" "$plugin" option /a,rails /b >/dev/null 2>"$dir/err" || failed "rails"
+grep -qx SPANK_RDMAREG=rails "$dir/err" || failed "and of rails"
+SLURM_RDMAREG="/a;/b,rails" "$played" "$plugin" option 2>"$dir/err" >/dev/null || failed "a job in a job"
+grep -qx SPANK_RDMAREG=rails "$dir/err" || failed "also of those that a job in a job has"
 [ "$("$played" "$plugin" option /a none 2>"$dir/err")" = none ] || failed "none"
 [ ! -s "$dir/err" ] || failed "the prolog is told of none"
 [ "$("$played" "$plugin" option)" = "" ] || failed "no option, no variable"

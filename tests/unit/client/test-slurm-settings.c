@@ -46,7 +46,15 @@ static const char *const bad[] = {
 	"device=",
 	"device=mlx5/0",
 	"device=mlx5 0",
+	"device=,",
+	"device=a,",
+	"device=,a",
+	"device=a,,b",
+	"device=a, b",
+	"device=a,b,a",
+	"device=a,b,c,d,e",
 	"device=0123456789012345678901234567890123456789012345678901234567890123",
+	"device=a,0123456789012345678901234567890123456789012345678901234567890123",
 	"required",
 	"session=x",
 };
@@ -56,7 +64,7 @@ static int same(const struct settings *a, const struct settings *b)
 	return !strcmp(a->directory, b->directory) && a->wait_usec == b->wait_usec &&
 	       a->release_grace_usec == b->release_grace_usec &&
 	       a->memory_bytes == b->memory_bytes && a->memory_percent == b->memory_percent &&
-	       a->device == b->device;
+	       a->n_devices == b->n_devices && !memcmp(a->device, b->device, sizeof(a->device));
 }
 
 static void take(struct settings *s, const char *argument)
@@ -88,9 +96,13 @@ static void test_good(void)
 	assert(!s.memory_bytes && s.memory_percent == 1000);
 	take(&s, "memory=1G");
 	assert(s.memory_bytes == 1 << 30 && !s.memory_percent);
-	assert(!s.device);
+	assert(!s.n_devices && !settings_device(&s, 0));
+	take(&s, "device=mlx5_0,mlx5_1,a,b");
+	assert(s.n_devices == 4 && !strcmp(settings_device(&s, 0), "mlx5_0"));
+	assert(!strcmp(settings_device(&s, 3), "b"));
 	take(&s, "device=mlx5_1");
-	assert(!strcmp(s.device, "mlx5_1"));
+	assert(s.n_devices == 1 && !strcmp(settings_device(&s, 0), "mlx5_1"));
+	assert(!settings_device(&s, 1));
 }
 
 static void test_bad(void)
@@ -103,7 +115,7 @@ static void test_bad(void)
 	take(&s, "wait=7s");
 	take(&s, "grace=8s");
 	take(&s, "memory=9%");
-	take(&s, "device=rxe0");
+	take(&s, "device=rxe0,rxe1");
 	before = s;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (settings_take(&s, bad[i]) >= 0 || !same(&s, &before)) {

@@ -23,8 +23,10 @@ static const struct {
 	{ "dax:2G:rw,warm",
 	  { SPEC_DAX, RDMAREG_ACCESS_READ_WRITE, .size = 2ull << 30, .warm = 1, .name = "r1" } },
 	{ "/x,warm,required,policy=hold,grace=500ms,name=a.b-c_1",
-	  { SPEC_FILE, RDMAREG_ACCESS_READ, RDMAREG_POLICY_HOLD, 0, 500000, 1, 1, 1, "a.b-c_1",
+	  { SPEC_FILE, RDMAREG_ACCESS_READ, RDMAREG_POLICY_HOLD, 0, 500000, 1, 1, 1, 0, "a.b-c_1",
 	    "/x" } },
+	{ "memfd:4K,rails",
+	  { SPEC_MEMFD, RDMAREG_ACCESS_READ_WRITE, .size = 4096, .rails = 1, .name = "r1" } },
 	{ "/x,policy=yield,grace=0",
 	  { SPEC_FILE, RDMAREG_ACCESS_READ, RDMAREG_POLICY_YIELD, 0, RDMAREG_NO_GRACE, .name = "r1",
 	    .path = "/x" } },
@@ -49,6 +51,8 @@ static const struct {
 	{ "/x,,warm", "option '' is none" },
 	{ "/x,warm,warm", "given twice" },
 	{ "/x,name=a,name=b", "given twice" },
+	{ "/x,rails,warm,rails", "given twice" },
+	{ "/x,rails=2", "option 'rails=2' is none" },
 	{ "/x,warm=1", "option 'warm=1' is none" },
 	{ "/x, warm", "option ' warm' is none" },
 	{ "/x,rw", "option 'rw' is none" },
@@ -93,6 +97,7 @@ static void test_good(void)
 		assert(got->required == want->required && !strcmp(got->name, want->name));
 		assert(!strcmp(got->path, want->path));
 		assert(spec_list_required(list) == want->required);
+		assert(got->rails == want->rails && spec_list_rails(list) == want->rails);
 		/* what the environment carries is read as the same */
 		assert(spec_list_parse(again, list->text, error) == 0);
 		assert(!memcmp(list, again, sizeof(*list)));
