@@ -2,22 +2,22 @@
 /*
  * p5-fault.c - figure P5: what warm translations are worth where a fault of the adapter costs F
  * packets more (fault.h). Two kinds of peers: one that accesses each page for the first time, and
- * one that writes to a file in the manners of docs/warm.md, with a sync after each round. Our
+ * one that writes to a file in the patterns of docs/warm.md, with a sync after each round. Our
  * region, in each mode of its warm engine, against plain ODP and pinned memory.
  *
  *   p5-fault ADDRESS PLACE BLOCKDEVICE... [--quick]    pairs of them; BLOCKDEVICE "-": not counted
  *
- * A round is what a manner says, written page by page in order, then a sync, then quiet until the
+ * A round is what a pattern says, written page by page in order, then a sync, then quiet until the
  * next round is due. The sync is due when even plain ODP can have written everything, so syncs are
  * equally far apart however long the writes take, as they are where a clock makes them; in the
- * manner "whole, sync at once" it follows the last write. What counts is the time of the writes
- * themselves; the rounds in which the engine learns what the peer does do not count: some periods of
- * the manner. Each way in turn, in each repetition another one first. "Pinned" is memory without a
+ * pattern "whole, sync at once" it follows the last write. What counts is the time of the writes
+ * themselves; the rounds in which the engine learns what the peer does do not count: some periods
+ * of the pattern. Each way in turn, in each repetition another one first. "Pinned" is memory without a
  * file, since the kernel pins none: what no fault at all would be.
  *
  * What reached the disk is what /sys/block/DEVICE/stat says, for each byte that the peer wrote.
  *
- * What always holds: all ways see the same manner, the same pause and the same cost of a fault.
+ * What always holds: all ways see the same pattern, the same pause and the same cost of a fault.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@
 #include "reach.h"
 
 #define PAGES 8u
-#define LEARNING 4u /* periods of the manner */
+#define LEARNING 4u /* periods of the pattern */
 #define COUNTED 24u /* rounds at least, and ... */
 #define PERIODS 8u  /* ... periods at least */
 #define REPETITIONS 3u
@@ -58,7 +58,7 @@ static const struct {
 	[PINNED] = { "pinned memory", RDMAREG_WARM_UNKNOWN, WAY_PINNED },
 };
 
-enum manner {
+enum pattern {
 	WHOLE,
 	AT_ONCE,
 	EVERY_SECOND,
@@ -68,49 +68,49 @@ enum manner {
 	TENTHS,
 	STOPS,
 	SAME,
-	N_MANNERS
+	N_PATTERNS
 };
 
-static const char *const manners[N_MANNERS] = { "whole",
-						"whole, sync at once",
-						"every second",
-						"every eighth",
-						"every other page",
-						"two pages of three",
-						"one page of ten",
-						"stops",
-						"the same bytes" };
+static const char *const patterns[N_PATTERNS] = { "whole",
+						  "whole, sync at once",
+						  "every second",
+						  "every eighth",
+						  "every other page",
+						  "two pages of three",
+						  "one page of ten",
+						  "stops",
+						  "the same bytes" };
 
 struct series {
 	struct samples rate, p99, disk;
 };
 
 /* In rounds. */
-static unsigned int period_of(enum manner manner)
+static unsigned int period_of(enum pattern pattern)
 {
-	return manner == EVERY_EIGHTH ? 8 : manner == EVERY_SECOND ? 2 : 1;
+	return pattern == EVERY_EIGHTH ? 8 : pattern == EVERY_SECOND ? 2 : 1;
 }
 
 /* The rounds before those that count. */
-static unsigned int learning(enum manner manner)
+static unsigned int learning(enum pattern pattern)
 {
-	return LEARNING * period_of(manner);
+	return LEARNING * period_of(pattern);
 }
 
-static unsigned int counted(enum manner manner)
+static unsigned int counted(enum pattern pattern)
 {
-	unsigned int rounds = PERIODS * period_of(manner);
+	unsigned int rounds = PERIODS * period_of(pattern);
 
 	return rounds < COUNTED ? COUNTED : rounds;
 }
 
 /* Whether the peer writes that page in that round. */
-static bool writes(enum manner manner, unsigned int round, unsigned int page, unsigned int *seed)
+static bool writes(enum pattern pattern, unsigned int round, unsigned int page, unsigned int *seed)
 {
-	switch (manner) {
+	switch (pattern) {
 	case EVERY_SECOND:
 	case EVERY_EIGHTH:
-		return round % period_of(manner) == 0;
+		return round % period_of(pattern) == 0;
 	case HALVES:
 		return page % 2 == 0;
 	case DENSE:
@@ -118,7 +118,7 @@ static bool writes(enum manner manner, unsigned int round, unsigned int page, un
 	case TENTHS:
 		return rand_r(seed) % 10 == 0;
 	case STOPS: /* but for one page, or there were nothing to measure */
-		return round < learning(manner) + COUNTED / 2 || page == 0;
+		return round < learning(pattern) + COUNTED / 2 || page == 0;
 	default:
 		return true;
 	}
@@ -149,11 +149,11 @@ static double pause_usec(unsigned int cost)
 	return PAUSE_USEC + 2.0 * cost * fault_packet_usec();
 }
 
-static void slice(struct reach *r, int fd, const char *device, enum manner manner,
+static void slice(struct reach *r, int fd, const char *device, enum pattern pattern,
 		  unsigned int cost, struct series *s)
 {
-	unsigned int before = learning(manner), seed = 1;
-	unsigned int rounds = before + (quick ? 2 : counted(manner));
+	unsigned int before = learning(pattern), seed = 1;
+	unsigned int rounds = before + (quick ? 2 : counted(pattern));
 	double begin, busy = 0, disk = 0, period = writes_usec(cost) + pause_usec(cost);
 	struct samples took = { 0 };
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
@@ -168,7 +168,7 @@ static void slice(struct reach *r, int fd, const char *device, enum manner manne
 		for (unsigned int i = 0; i < PAGES; i++) {
 			double usec;
 
-			if (!writes(manner, round, i, &seed))
+			if (!writes(pattern, round, i, &seed))
 				continue;
 			usec = reach_write(r, PAGE, i * PAGE);
 			if (round < before)
@@ -176,7 +176,7 @@ static void slice(struct reach *r, int fd, const char *device, enum manner manne
 			samples_add(&took, usec);
 			busy += usec;
 		}
-		if (manner != AT_ONCE)
+		if (pattern != AT_ONCE)
 			await(timer, begin + writes_usec(cost));
 		syncfs(fd);
 	}
@@ -213,7 +213,7 @@ static void end(struct reach *r, int fd)
 	close(fd);
 }
 
-static void one(const char *place, const char *device, enum manner manner, unsigned int cost,
+static void one(const char *place, const char *device, enum pattern pattern, unsigned int cost,
 		enum kind kind, struct series *s)
 {
 	struct reach r;
@@ -221,11 +221,11 @@ static void one(const char *place, const char *device, enum manner manner, unsig
 
 	for (unsigned int i = 0; i < PAGES; i++)
 		reach_write(&r, PAGE, i * PAGE);
-	r.same = manner == SAME;
+	r.same = pattern == SAME;
 	syncfs(fd);
 	fault_set(cost);
-	slice(&r, fd, kinds[kind].way == WAY_PINNED || !strcmp(device, "-") ? NULL : device, manner,
-	      cost, s);
+	slice(&r, fd, kinds[kind].way == WAY_PINNED || !strcmp(device, "-") ? NULL : device,
+	      pattern, cost, s);
 	end(&r, fd);
 }
 
@@ -273,16 +273,16 @@ static void measure_first(const char *place, bool write, unsigned int cost)
 		samples_clear(&median[k]);
 }
 
-static const char *goal_of(enum manner manner, unsigned int cost, enum kind kind)
+static const char *goal_of(enum pattern pattern, unsigned int cost, enum kind kind)
 {
 	if (kind != ADAPTIVE)
 		return NULL;
-	if (manner != WHOLE || !cost)
+	if (pattern != WHOLE || !cost)
 		return ">= 0.98";
 	return cost < 100 ? ">= 1.5" : ">= 5";
 }
 
-static void print(const char *place, enum manner manner, unsigned int cost,
+static void print(const char *place, enum pattern pattern, unsigned int cost,
 		  const struct series *series)
 {
 	const struct series *plain = &series[PLAIN];
@@ -293,15 +293,15 @@ static void print(const char *place, enum manner manner, unsigned int cost,
 
 		if (k == PLAIN || !s->rate.n)
 			continue;
-		if (manner == WHOLE)
+		if (pattern == WHOLE)
 			snprintf(subject, sizeof(subject), "%s, %s, F %u", place, kinds[k].name,
 				 cost);
 		else
 			snprintf(subject, sizeof(subject), "%s, F = %u, peer writes %s", place,
-				 cost, manners[manner]);
+				 cost, patterns[pattern]);
 		row_ratio(subject, "writes a second / plain odp", &s->rate, &plain->rate,
-			  goal_of(manner, cost, (enum kind)k));
-		if (manner == WHOLE && k != PINNED)
+			  goal_of(pattern, cost, (enum kind)k));
+		if (pattern == WHOLE && k != PINNED)
 			row_ratio(subject, "p99 / p99 of pinned memory", &s->p99,
 				  &series[PINNED].p99,
 				  k == ADAPTIVE || k == WRITE ? "<= 1.2" : NULL);
@@ -311,13 +311,13 @@ static void print(const char *place, enum manner manner, unsigned int cost,
 	}
 }
 
-/* Everything with all ways; the other manners are there to see that adaptive does no harm. */
-static bool is_measured(enum manner manner, enum kind kind)
+/* Everything with all ways; the other patterns are there to see that adaptive does no harm. */
+static bool is_measured(enum pattern pattern, enum kind kind)
 {
-	return manner == WHOLE || kind == ADAPTIVE || kind == PLAIN;
+	return pattern == WHOLE || kind == ADAPTIVE || kind == PLAIN;
 }
 
-static void measure(const char *place, const char *device, enum manner manner, unsigned int cost)
+static void measure(const char *place, const char *device, enum pattern pattern, unsigned int cost)
 {
 	struct series series[N_KINDS] = { 0 };
 	unsigned int repetitions = quick ? 1 : bench_rounds(REPETITIONS);
@@ -326,10 +326,10 @@ static void measure(const char *place, const char *device, enum manner manner, u
 		for (unsigned int n = 0; n < N_KINDS; n++) {
 			enum kind kind = (enum kind)((i + n) % N_KINDS);
 
-			if (is_measured(manner, kind))
-				one(place, device, manner, cost, kind, &series[kind]);
+			if (is_measured(pattern, kind))
+				one(place, device, pattern, cost, kind, &series[kind]);
 		}
-	print(place_name(place), manner, cost, series);
+	print(place_name(place), pattern, cost, series);
 	for (size_t k = 0; k < N_KINDS; k++) {
 		samples_clear(&series[k].rate);
 		samples_clear(&series[k].p99);
@@ -348,8 +348,8 @@ static void measure_place(const char *place, const char *device)
 		measure_first(place, false, fault_costs[c]);
 		measure_first(place, true, fault_costs[c]);
 	}
-	for (size_t m = WHOLE + 1; m < (quick ? 0 : N_MANNERS); m++)
-		measure(place, device, (enum manner)m, fault_costs[1]);
+	for (size_t m = WHOLE + 1; m < (quick ? 0 : N_PATTERNS); m++)
+		measure(place, device, (enum pattern)m, fault_costs[1]);
 }
 
 /* A keeper that has nothing to do ends, and the next region waits for another one. */

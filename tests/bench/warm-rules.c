@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * warm-rules.c - what the numbers in warm/blocks.h are worth: peers that write in several manners,
- * a sync per round, and a page table, all played, around the real rules. Compiled once for each
+ * warm-rules.c - what the numbers in warm/blocks.h are worth: peers that write in several
+ * patterns, a sync per round, and a page table, all played, around the real rules. Compiled once for each
  * choice of the numbers (meson.build); everything is counted, nothing is timed, so it is the same
  * everywhere.
  *
- *   warm-rules [WORLD]     a row: for each manner, write faults spared of a hundred / pages written
- *   back in vain, of a hundred that were not
- *   warm-rules --names     the manners
+ *   warm-rules [WORLD]     a row: for each pattern, write faults spared of a hundred / pages
+ *                          written back in vain, of a hundred that were not
+ *   warm-rules --names     the patterns
  *   warm-rules --check     exit status 1 unless, in each world, the second number is at most 5 in
- *                          each manner, and the first at least 50 where whole blocks are written again
- *                          and again
+ *                          each pattern, and the first at least 50 where whole blocks are written
+ *                          again and again
  *
  * A world is what filesystems do: "pages" writes back page by page, "folios" a whole block for one
  * page of it, and in "unseen" nobody can see what blocks hold. In vain is what no peer wrote, and
@@ -34,7 +34,7 @@
 #define ROUNDS 2000u
 #define ROUND_USEC 1000000u
 
-enum manner {
+enum pattern {
 	WHOLE,	    /* everything in each round */
 	FEW_BLOCKS, /* four blocks, all of each, in each round */
 	RING,	    /* one block after the other, each every sixteenth round */
@@ -53,16 +53,16 @@ enum manner {
 	TOUCHES,    /* in each round a page of every other block or so */
 	SKIPS,	    /* everything, but for each tenth round */
 	PAIRS,	    /* everything in two rounds, then nothing in two */
-	_MANNER_MAX,
+	_PATTERN_MAX,
 };
 
-static const char *const names[_MANNER_MAX] = {
+static const char *const names[_PATTERN_MAX] = {
 	"whole",  "few blocks", "ring",	    "every second", "every third", "every eighth",
 	"phases", "two thirds", "halves",   "a tenth",	    "stops",	   "syncs",
 	"uneven", "same",	"dwindles", "touches",	    "skips",	   "pairs"
 };
 
-static const unsigned int every[_MANNER_MAX] = {
+static const unsigned int every[_PATTERN_MAX] = {
 	[WHOLE] = 1, [SECOND] = 2, [THIRD] = 3,	 [CHECKPOINT] = 8,
 	[STOPS] = 1, [SYNCS] = 1,  [UNEVEN] = 1, [SAME] = 1
 };
@@ -94,9 +94,9 @@ static void peer_writes_block(unsigned int block)
 		peer_writes(block * (unsigned int)BLOCK_PAGES + i);
 }
 
-static void play(enum manner manner, unsigned int round, unsigned int *seed)
+static void play(enum pattern pattern, unsigned int round, unsigned int *seed)
 {
-	switch (manner) {
+	switch (pattern) {
 	case WHOLE:
 	case SECOND:
 	case THIRD:
@@ -105,7 +105,7 @@ static void play(enum manner manner, unsigned int round, unsigned int *seed)
 	case SYNCS:
 	case UNEVEN:
 	case SAME:
-		if (round % every[manner] || (manner == STOPS && round >= 40))
+		if (round % every[pattern] || (pattern == STOPS && round >= 40))
 			break;
 		for (unsigned int b = 0; b < BLOCKS; b++)
 			peer_writes_block(b);
@@ -125,7 +125,7 @@ static void play(enum manner manner, unsigned int round, unsigned int *seed)
 		break;
 	case SKIPS:
 	case PAIRS:
-		if (manner == SKIPS ? round % 10 == 9 : round % 4 >= 2)
+		if (pattern == SKIPS ? round % 10 == 9 : round % 4 >= 2)
 			break;
 		for (unsigned int b = 0; b < BLOCKS; b++)
 			peer_writes_block(b);
@@ -133,14 +133,14 @@ static void play(enum manner manner, unsigned int round, unsigned int *seed)
 	case FEW_BLOCKS:
 	case PHASES:
 		for (unsigned int b = 0; b < 4; b++)
-			peer_writes_block(b + (manner == PHASES && round / 40 % 2 ? 4 : 0));
+			peer_writes_block(b + (pattern == PHASES && round / 40 % 2 ? 4 : 0));
 		break;
 	case RING:
 		peer_writes_block(round % BLOCKS);
 		break;
 	case DENSE:
 	case SPARSE:
-		for (unsigned int i = 0; i < (manner == DENSE ? PAGES : PAGES / 10); i++)
+		for (unsigned int i = 0; i < (pattern == DENSE ? PAGES : PAGES / 10); i++)
 			peer_writes((unsigned int)rand_r(seed) % PAGES);
 		break;
 	default:
@@ -213,39 +213,39 @@ static void bring_back(struct warm_blocks *b, uint64_t now)
 }
 
 /* How long it is since the round before. */
-static uint64_t passed(enum manner manner, unsigned int round, unsigned int *seed)
+static uint64_t passed(enum pattern pattern, unsigned int round, unsigned int *seed)
 {
-	if (manner == SYNCS && round % 30 < 2)
+	if (pattern == SYNCS && round % 30 < 2)
 		return ROUND_USEC / 10 * (round % 30 ? 6 : 4);
-	if (manner == UNEVEN)
+	if (pattern == UNEVEN)
 		return ROUND_USEC / 10 * 7 + (uint64_t)rand_r(seed) % (ROUND_USEC / 10 * 6);
 	return ROUND_USEC;
 }
 
-static void run(enum manner manner, enum warm_mode mode)
+static void run(enum pattern pattern, enum warm_mode mode)
 {
 	struct warm_blocks b;
 	unsigned int seed = 1;
 	uint64_t now = ROUND_USEC;
 
 	memset(page, 0, sizeof(page));
-	same = manner == SAME;
+	same = pattern == SAME;
 	faults = needed = extra = 0;
 	if (warm_blocks_init(&b, mode, true, (uint64_t)PAGES * PAGE) < 0)
 		exit(EXIT_FAILURE);
 	for (unsigned int round = 0; round < ROUNDS; round++) {
-		play(manner, round, &seed);
+		play(pattern, round, &seed);
 		write_back(&b, now);
 		bring_back(&b, now + WARM_QUIET_USEC);
-		now += passed(manner, round, &seed);
+		now += passed(pattern, round, &seed);
 	}
 	warm_blocks_deinit(&b);
 }
 
 /* Whole blocks, again and again, and in many rounds in a row. */
-static bool is_for_them(enum manner manner)
+static bool is_for_them(enum pattern pattern)
 {
-	switch (manner) {
+	switch (pattern) {
 	case PHASES: /* where nobody can see that they are over, more is in vain than they pay for */
 		return world->seen;
 	case RING:
@@ -258,7 +258,7 @@ static bool is_for_them(enum manner manner)
 	case SAME:
 		return false;
 	default:
-		return every[manner] <= 1;
+		return every[pattern] <= 1;
 	}
 }
 
@@ -266,21 +266,21 @@ static bool row(void)
 {
 	bool good = true;
 
-	for (unsigned int m = 0; m < _MANNER_MAX; m++) {
-		static unsigned long without[_MANNER_MAX]; /* the same in each world */
+	for (unsigned int m = 0; m < _PATTERN_MAX; m++) {
+		static unsigned long without[_PATTERN_MAX]; /* the same in each world */
 		double spared, more;
 
 		if (!without[m]) {
-			run((enum manner)m, WARM_OFF);
+			run((enum pattern)m, WARM_OFF);
 			without[m] = faults;
 		}
-		run((enum manner)m, WARM_ADAPTIVE);
+		run((enum pattern)m, WARM_ADAPTIVE);
 		spared = 100 - 100 * (double)faults / (double)without[m];
 		more = 100 * (double)extra / (double)needed;
 		printf("%s%.0f / %.1f", m ? " | " : "", spared, more);
 		/* nobody can hear of a round that is left out */
 		good &= more <= 5 || (m == SKIPS && !world->seen);
-		good &= spared >= 50 || !is_for_them((enum manner)m);
+		good &= spared >= 50 || !is_for_them((enum pattern)m);
 	}
 	printf("\n");
 	return good;
@@ -292,7 +292,7 @@ int main(int argc, char **argv)
 	bool good = true;
 
 	if (!strcmp(how, "--names")) {
-		for (unsigned int m = 0; m < _MANNER_MAX; m++)
+		for (unsigned int m = 0; m < _PATTERN_MAX; m++)
 			printf("%s%s", m ? " | " : "", names[m]);
 		printf("\n");
 		return EXIT_SUCCESS;
