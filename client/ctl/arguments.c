@@ -11,6 +11,7 @@
 #include "ctl.h"
 #include "format.h"
 
+/* JSON is the first: some verbs refuse it. */
 static const struct option_spec common[] = {
 	{ "json", ARG_FLAG, offsetof(struct ctl, json), NULL, "print JSON" },
 	{ "no-legend", ARG_FLAG, offsetof(struct ctl, no_legend), NULL, "print no headings" },
@@ -38,7 +39,9 @@ static void print_help(const struct verb *verb)
 	printf("rdmaregctl %s [OPTION...] %s\n\n%s\n\n", verb->name, verb->arguments,
 	       verb->summary);
 	print_options(verb->options);
-	print_options(common);
+	print_options(common + !!verb->no_json);
+	if (verb->no_json)
+		printf("\n--json is refused: %s\n", verb->no_json);
 	if (verb->exits)
 		printf("\nExit status: %s\n", verb->exits);
 }
@@ -250,6 +253,8 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 		print_help(verb);
 		return -1;
 	}
+	if (ctl->json && verb->no_json)
+		return ctl_error(EXIT_USAGE, "%s: --json: %s", verb->name, verb->no_json);
 	given = argc - optind;
 	if (given > verb->max_arguments) {
 		if (strstr(verb->arguments, "..."))

@@ -81,6 +81,7 @@ struct verb {
 	int min_arguments, max_arguments;
 	int (*run)(struct ctl *ctl, const void *options, char **arguments, int n);
 	const char *exits; /* what its exit status says beside those of every verb; NULL: nothing */
+	const char *no_json; /* why --json is refused; NULL: it is not */
 };
 
 /* Regions that one call brings, where many are listed. */

@@ -301,7 +301,8 @@ static void print_usage(void)
 	printf("rdmaregctl VERB [OPTION...] [ARGUMENT...]\n\n"
 	       "Make files reachable for RDMA without pinning them, and access them as a peer.\n\n");
 	print_verbs(NULL);
-	printf("\nEvery verb knows --json, --no-legend, --no-pager and --help.\n"
+	printf("\nEvery verb knows --no-legend, --no-pager and --help, and --json unless its help "
+	       "says otherwise.\n"
 	       "Sizes take K, M, G or T; times take us, ms, s, min or h. See rdmaregctl(1).\n");
 }
 

@@ -161,11 +161,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	const char *usual = access(SOCKET_OF_ROOT, W_OK) == 0 ? SOCKET_OF_ROOT : SOCKET;
 	int status;
 
-	(void)arguments, (void)n;
-	if (ctl->json)
-		return ctl_error(
-			EXIT_USAGE,
-			"metrics: --json: the page is Prometheus' text format, or OpenMetrics");
+	(void)ctl, (void)arguments, (void)n;
 	status = connect_to(o->socket ? o->socket : usual, &f);
 	if (status == EXIT_OK)
 		status = request(o, f);
@@ -176,5 +172,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return status;
 }
 
-const struct verb verb_metrics = { "metrics", "", "print what rdmaregd has counted", specs, 0,
-				   0,	      run };
+const struct verb verb_metrics = {
+	"metrics", "",	 "print what rdmaregd has counted",
+	specs,	   0,	 0,
+	run,	   NULL, "the page is Prometheus' text format, or OpenMetrics"
+};

@@ -32,7 +32,7 @@ struct options {
 
 static const struct option_spec specs[] = {
 	{ "once", ARG_FLAG, offsetof(struct options, once), NULL,
-	  "print one page of text and end; --json: see list" },
+	  "print one page of text and end" },
 	{ "sort", ARG_TEXT, offsetof(struct options, sort), "COLUMN",
 	  "invalidations, writebacks, removals, warmed, faults, peers or id" },
 	{ "filter", ARG_TEXT, offsetof(struct options, filter), "TEXT",
@@ -531,9 +531,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	(void)arguments, (void)n;
 	if (status)
 		return status;
-	if (ctl->json)
-		return ctl_error(EXIT_USAGE, "top: --json: this is a page for people; list --json "
-					     "prints counters and revocations of all regions");
 	snprintf(t.filter, sizeof(t.filter), "%s", o->filter ? o->filter : "");
 	context = ctl_context(ctl, &status);
 	if (!context)
@@ -561,6 +558,14 @@ out:
 	return status;
 }
 
-const struct verb verb_top = { "top", "", "watch what happens to regions, on a live screen",
-			       specs, 0,  0,
-			       run };
+const struct verb verb_top = {
+	"top",
+	"",
+	"watch what happens to regions, on a live screen",
+	specs,
+	0,
+	0,
+	run,
+	NULL,
+	"this is a page for people; list --json prints counters and revocations of all regions"
+};

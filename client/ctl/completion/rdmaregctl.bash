@@ -107,6 +107,7 @@ _rdmaregctl() {
 	--offset | --length | --grace | --session | --rails | --stripe | --name | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
 		--range | --for | --filter | --reason | --limit | --region | --max-regions | --max-bytes | --max-peers | --max-tickets | --max-memory) return ;;
 	esac
+	[[ $verb != @(metrics|top) ]] || common=${common#--json } # refused
 	if [[ -z $verb ]]; then
 		for word in "${!options[@]}"; do # not those of a group
 			[[ $word == *' '* ]] || verb+=" $word"

@@ -75,6 +75,7 @@ static const struct {
 	{ "watch 1 --json 2 3", 2, "watch: 2 is one argument too many; usage" },
 	{ "reload now", 2, "reload: now is one argument too many" },
 	{ "metrics --json", 2, "metrics: --json: the page is" },
+	{ "--json top --once", 2, "top: --json: this is a page for people" },
 	{ "drain now", 2, "drain: now is one argument too many" },
 	{ "drain --reason", 2, "needs an argument" },
 	{ "drain --reason '\xff'", 2, "the reason is not UTF-8" },
@@ -739,6 +740,12 @@ static void test_sessions(void)
 	assert(run_ctl("register /proc/self/exe --access r --session job-7 --json") == 0);
 	assert(run_ctl("session release job-7 --uid 0 --limit 1us") == 0 &&
 	       says(" late: the storage hangs\n"));
+	/* what is refused is not offered */
+	assert(run_ctl("list --help") == 0 && says("  --json ") && !says("refused"));
+	assert(run_ctl("top --help") == 0 && !says("  --json ") &&
+	       says("\n--json is refused: this is a page for people"));
+	assert(run_ctl("help metrics") == 0 && !says("  --json ") &&
+	       says("\n--json is refused: the page is"));
 	assert(run_ctl("help session create") == 0 && says("session create [OPTION...] NAME"));
 	assert(run_ctl("session --help") == 0 && says("  session release NAME") &&
 	       !says("selftest"));
