@@ -258,7 +258,7 @@ static uint32_t survey(struct app *a, const struct file *f, const struct gate_me
 		if (!takes(w->offset, w->length, r, &start, &end))
 			continue;
 		n++;
-		if (e->gated && r->policy == POLICY_HOLD)
+		if (e->gated && app_refuses(r))
 			*ret_refusing = r;
 		if (grace_of(r) > *ret_grace)
 			*ret_grace = grace_of(r);

@@ -184,6 +184,9 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e,
 			reply_release(e);
 		break;
 	case REGION_SEND_RELEASE:
+		app_work_out_mode(a, r, e); /* it refuses nothing any more */
+		if (r->policy == POLICY_HOLD && e->announced)
+			bus_tell_changed(a->bus, &v, BUS_CHANGED_ARBITRATION);
 		ask_keeper(a, e, KEEPER_RELEASE, f);
 		break;
 	case REGION_SEND_CONSENT:

@@ -234,6 +234,14 @@ void app_ungate(struct app *a, struct region *r, struct region_entry *e);
 bool app_wants_gate(const struct region_entry *e);
 /* The same without the change under way. */
 bool app_promises_gate(const struct region_entry *e);
+/*
+ * Its policy refuses what others do to the file: until its end is asked for, since from then on its
+ * keeper may stand still, and nobody else could end that.
+ */
+static inline bool app_refuses(const struct region *r)
+{
+	return r->policy == POLICY_HOLD && !r->close_wanted;
+}
 struct gate_link_claim app_claim_of(const struct app *a, const struct region *r,
 				    const struct region_entry *e);
 /* 0: none. */

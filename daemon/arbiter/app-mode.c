@@ -24,7 +24,7 @@ struct gate_link_claim app_claim_of(const struct app *a, const struct region *r,
 		.offset = r->offset,
 		.length = r->length,
 		.wait_usec = (r->policy == POLICY_FOLLOW ? 0 : r->grace_usec) + margin,
-		.refuses = r->policy == POLICY_HOLD,
+		.refuses = app_refuses(r),
 	};
 }
 
@@ -67,7 +67,7 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e)
 	if (e->claim)
 		gate_link_change(a->gate, &claim);
 	r->mode = e->gated ? ARBITRATION_PRE_CONTENT : e->keeper_mode;
-	e->text.refuses = e->gated && r->policy == POLICY_HOLD;
+	e->text.refuses = e->gated && app_refuses(r);
 	snprintf(text, sizeof(text), "%s%s%s",
 		 e->gated ? "pre-content events name the range before blocks are taken" : "",
 		 e->gated ? (leased ? "; also, " : "; without them: ") : "", reason);

@@ -4,6 +4,7 @@
  * fakes/gate.c plays: what a claim is told, operations of others brought to the keepers, many of
  * them at once, and a gate that says nothing or ends.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
@@ -154,6 +155,34 @@ static void test_ours(int fd)
 	check(call_region(owner, held.id, "Release", &r));
 	check(call_region(owner, other.id, "Release", &r));
 	until(count_events("unmark") == lines + 1);
+}
+
+/*
+ * Whoever asks for a region's end lets go of what it held, also while its keeper stands still: what
+ * others do to the file waits for a deadline, and is refused no more.
+ */
+static void test_still(int fd)
+{
+	unsigned int changes = count_events("change refuses 0");
+	struct later release;
+	struct reply held;
+	struct keeper k;
+
+	check(register_region(owner, fd, 0, 4 * MIB, "rw", &held, 2, "policy", "s", "hold",
+			      "session", "s", "still"));
+	check(has_property(held.id, "Refuses", "1"));
+	check(find_keeper(owner, 0, &k, 1, "session", "s", "still"));
+	check(kill((pid_t)k.pid, SIGSTOP) == 0);
+	send_later(owner, new_region_call(owner, held.id, "Release"), &release);
+	until(count_events("change refuses 0") == changes + 1);
+	check(has_property(held.id, "Refuses", "0"));
+	tell_gate("want 9000 0 4096\n");
+	tell_gate("expire 9000\n");
+	tell_gate("over 9000\n");
+	check(kill((pid_t)k.pid, SIGCONT) == 0);
+	await_answer(owner, &release);
+	check_text(release.reply.error, "");
+	check(!is_answered_with(9000, ETXTBSY));
 }
 
 static void test_claim(int fd, uint64_t *ret_id)
@@ -437,6 +466,7 @@ int main(void)
 	test_silent(fd);
 	test_untold(fd);
 	test_beside(fd);
+	test_still(fd);
 	test_foreign(fd);
 	close(fd);
 	disconnect(owner);
