@@ -13,8 +13,6 @@
  *     has left.
  *   - Changes of one user are made in the order in which they came; users take turns, so that nobody
  *     waits for all that another one has asked for.
- *   - The answer of a keeper that has the region no more changes nothing: who has it was told what
- *     the daemon has.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -263,10 +261,8 @@ static void finish(struct app *a, struct change *c, int error, const char *text)
  */
 void app_configure_answered(struct app *a, const struct proxy *k, const struct answer *n)
 {
-	const char *former = app_former_complaint(a, k, n->region);
-
 	if (n->context)
-		finish(a, n->context, former ? -EBUSY : n->error, former ? former : n->text);
+		finish(a, n->context, n->error, n->text);
 	app_terms_answered(a, k, n);
 	if (n->context)
 		go_on(a, n->region);
@@ -291,18 +287,17 @@ static void drop_change(void *context)
 	free(context); /* its call ended with the bus */
 }
 
-void app_change_file_answered(struct app *a, const struct proxy *k, const struct answer *n)
+void app_change_file_answered(struct app *a, const struct answer *n)
 {
-	const char *former = app_former_complaint(a, k, n->region);
 	struct region_entry *e = region_table_find(a->table, n->region);
-	int error = former ? -EBUSY : n->error;
+	int error = n->error;
 
 	if (e && !error) {
 		error = app_gate_with(a, e, steal_fd(n->fd), on_gated, drop_change, n->context);
 		if (!error)
 			return;
 	}
-	finish(a, n->context, e ? error : -ENOENT, former ? former : n->text);
+	finish(a, n->context, e ? error : -ENOENT, n->text);
 	go_on(a, n->region);
 }
 

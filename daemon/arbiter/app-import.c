@@ -43,6 +43,7 @@ int app_import(void *userdata, uint64_t id, struct call *call, struct failure *r
 struct import {
 	struct call *call;
 	uint64_t region;
+	uint32_t generation; /* of its memory region, which ends with its keeper */
 	uint32_t pd_handle;
 	uint32_t mr_handle;
 };
@@ -55,19 +56,21 @@ static void on_looked(struct app *a, void *context, const struct file_facts *fac
 {
 	_cleanup_(freep) struct import *i = context;
 	const struct region *r = registry_find(a->registry, i->region);
+	bool is_former = r && (r->generation != i->generation || r->state == REGION_REGISTERING);
 	struct failure f;
 
-	if (r && !facts->error && S_ISCHR(facts->mode)) {
+	if (r && !is_former && !facts->error && S_ISCHR(facts->mode)) {
 		call_reply_import(i->call, *fd, i->pd_handle, i->mr_handle, r);
 		return;
 	}
-	if (r)
+	if (!r || is_former)
+		failure_from_errno(&f, "importing the region", r ? -EBUSY : -ENOENT,
+				   r ? "another keeper has the region by now" : "");
+	else
 		failure_set(&f, RDMAREG_ERROR_FAILED,
 			    "importing region %" PRIu64
 			    " failed: its keeper gave no device (see the journal)",
 			    i->region);
-	else
-		failure_from_errno(&f, "importing the region", -ENOENT, "");
 	call_fail(i->call, &f);
 }
 
@@ -82,6 +85,7 @@ void app_import_answered(struct app *a, const struct answer *n)
 	if (i) {
 		*i = (struct import){ .call = n->context,
 				      .region = n->region,
+				      .generation = registry_find(a->registry, e->id)->generation,
 				      .pd_handle = n->message->done.import.pd_handle,
 				      .mr_handle = n->message->done.import.mr_handle };
 		app_look(a, steal_fd(n->fd), proxy_uid(e->keeper), on_looked, i);

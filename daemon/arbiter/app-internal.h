@@ -205,8 +205,6 @@ int app_add_entry(struct app *a, struct region *r, struct proxy *k, struct clien
 int app_check_kept(const struct region *r, struct failure *f);
 int app_check_live(const struct region *r, struct failure *f);
 int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f);
-/* NULL, or why an answer of @k about a region that was live when it was asked does not count. */
-const char *app_former_complaint(const struct app *a, const struct proxy *k, uint64_t id);
 /* @c asks for a revocation; NULL: nobody does, it comes by itself. */
 void app_note_caller(struct region_entry *e, struct client *c);
 /*
@@ -539,7 +537,7 @@ void app_drop_jobs(struct app *a, struct client *c);
 /* Those that are over; the others are freed when they are answered. */
 void app_free_jobs(struct app *a);
 void app_prefetch_progressed(struct app *a, struct job *j, const struct keeper_progress *p);
-void app_prefetch_answered(struct app *a, const struct answer *n);
+void app_prefetch_answered(struct app *a, struct proxy *k, const struct answer *n);
 
 /* --- app-configure.c */
 
@@ -547,7 +545,7 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 		  struct failure *ret);
 void app_configure_answered(struct app *a, const struct proxy *k, const struct answer *n);
 /* The file that is to be marked. */
-void app_change_file_answered(struct app *a, const struct proxy *k, const struct answer *n);
+void app_change_file_answered(struct app *a, const struct answer *n);
 /* Those that wait for their turn; the one under way goes on. */
 void app_refuse_changes(struct region_entry *e, const struct failure *why);
 /* The same of all regions, at the end. */

@@ -213,17 +213,16 @@ static void end_job(struct app *a, struct job *j, const struct answer *n)
 	bus_tell_job(a->bus, j);
 }
 
-void app_prefetch_answered(struct app *a, const struct answer *n)
+void app_prefetch_answered(struct app *a, struct proxy *k, const struct answer *n)
 {
 	struct region *r = registry_find(a->registry, n->region);
-	struct region_entry *e = region_table_find(a->table, n->region);
 	struct job *j = n->context;
 	struct failure f;
 
 	if (n->late)
 		return;
-	if (n->error == -ETIMEDOUT && !n->message && e) /* nobody waits for it any more */
-		proxy_request(e->keeper,
+	if (n->error == -ETIMEDOUT && !n->message && r) /* nobody waits for it any more */
+		proxy_request(k,
 			      &(struct keeper_message){ .type = KEEPER_CANCEL,
 							.region = n->region,
 							.progress.operation = j->operation },

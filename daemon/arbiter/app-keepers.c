@@ -288,9 +288,8 @@ static const char *release_answered(struct app *a, struct proxy *k, const struct
 	return NULL;
 }
 
-static void export_answered(struct app *a, const struct proxy *k, const struct answer *n)
+static void export_answered(struct app *a, const struct answer *n)
 {
-	const char *former = app_former_complaint(a, k, n->region);
 	struct region *r = registry_find(a->registry, n->region);
 	struct region_entry *e = region_table_find(a->table, n->region);
 	struct region_view v;
@@ -302,9 +301,8 @@ static void export_answered(struct app *a, const struct proxy *k, const struct a
 		failure_set(&f, RDMAREG_ERROR_NO_SUCH_REGION,
 			    "region %" PRIu64 " ended while its ticket was made", n->region);
 		call_fail(n->context, &f);
-	} else if (n->error || former) {
-		failure_from_errno(&f, "making the ticket", n->error ? n->error : -EBUSY,
-				   n->error ? n->text : former);
+	} else if (n->error) {
+		failure_from_errno(&f, "making the ticket", n->error, n->text);
 		call_fail(n->context, &f);
 	} else {
 		region_text_set(&e->text.ticket, n->message->ticket.text,
@@ -316,9 +314,28 @@ static void export_answered(struct app *a, const struct proxy *k, const struct a
 	}
 }
 
+/*
+ * While a keeper is replaced it may answer after it has let go of the region, which another one has
+ * by then: what it has done there is of no use to anybody.
+ */
+static struct answer judge(const struct app *a, const struct proxy *k, const struct answer *n)
+{
+	const struct region *r = registry_find(a->registry, n->region);
+	struct answer judged = *n;
+
+	/* what is registered is asked for nothing else: so this one is being made anew */
+	if (n->error || !r ||
+	    (region_table_find(a->table, r->id)->keeper == k && r->state != REGION_REGISTERING))
+		return judged;
+	judged.error = -EBUSY;
+	judged.text = "another keeper has the region by now";
+	return judged;
+}
+
 static const char *answered(void *userdata, struct proxy *k, const struct answer *n)
 {
 	struct app *a = userdata;
+	const struct answer judged = judge(a, k, n);
 
 	switch (n->type) {
 	case KEEPER_REGISTER:
@@ -326,23 +343,24 @@ static const char *answered(void *userdata, struct proxy *k, const struct answer
 	case KEEPER_RELEASE:
 		return release_answered(a, k, n);
 	case KEEPER_PREFETCH:
-		app_prefetch_answered(a, n);
+		app_prefetch_answered(a, k, &judged);
 		return NULL;
 	case KEEPER_EXPORT:
-		export_answered(a, k, n);
+		export_answered(a, &judged);
 		return NULL;
 	case KEEPER_DEMAND:
+		/* by what takes blocks a former keeper's region is in nobody's way */
 		if (!app_demand_answered(a, n))
-			app_revoke_answered(a, n);
+			app_revoke_answered(a, &judged);
 		return NULL;
 	case KEEPER_SYNC:
-		app_sync_answered(a, n);
+		app_sync_answered(a, &judged);
 		return NULL;
 	case KEEPER_CONFIGURE:
-		app_configure_answered(a, k, n);
+		app_configure_answered(a, k, &judged);
 		return NULL;
 	case KEEPER_IMPORT:
-		app_import_answered(a, n);
+		app_import_answered(a, &judged);
 		return NULL;
 	case KEEPER_CANCEL:
 		app_replacement_answered(a, n);
@@ -351,9 +369,9 @@ static const char *answered(void *userdata, struct proxy *k, const struct answer
 		if (app_move_file_answered(a, n))
 			return NULL;
 		if (n->context)
-			app_change_file_answered(a, k, n);
+			app_change_file_answered(a, &judged);
 		else
-			app_regate_answered(a, n);
+			app_regate_answered(a, &judged);
 		return NULL;
 	default:
 		if (n->error && n->message) /* consent that came too late, mostly */

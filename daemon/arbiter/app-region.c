@@ -93,16 +93,6 @@ int app_check_range(const struct region *r, uint64_t offset, uint64_t length, st
 			   offset, length, r->id, r->length);
 }
 
-const char *app_former_complaint(const struct app *a, const struct proxy *k, uint64_t id)
-{
-	const struct region *r = registry_find(a->registry, id);
-
-	/* what is registered is asked for nothing else: so this one is being made anew */
-	return r && (region_table_find(a->table, id)->keeper != k || r->state == REGION_REGISTERING)
-		       ? "another keeper has the region by now"
-		       : NULL;
-}
-
 void app_note_end(const struct region *r, struct region_entry *e, enum region_end why)
 {
 	if (!r->close_wanted)

@@ -255,7 +255,9 @@ static void test_unauthorized(sd_bus *tenant)
  */
 static void test_former_keeper(void)
 {
-	struct later change, export, replace;
+	static const char *const methods[] = { "Export", "Import", "Prefetch", "Revoke", "Sync" };
+	const size_t n = sizeof(methods) / sizeof(methods[0]);
+	struct later change, replace, others[sizeof(methods) / sizeof(methods[0])];
 	int fd = make_memfd(2 * PAGE);
 	struct reply region, r;
 	char name[96], former[64];
@@ -264,9 +266,13 @@ static void test_former_keeper(void)
 	check(register_region(owner, fd, 0, 0, "r", &region, 3, "session", "s", "bad-former",
 			      "detached", "b", 1, "grace_usec", "t", UINT64_C(1000)));
 	get_property(owner, region.id, "Policy", former, sizeof(former));
-	m = new_region_call(owner, region.id, "Export");
-	add_options(m, 0);
-	send_later(owner, m, &export);
+	for (size_t i = 0; i < n; i++) {
+		m = new_region_call(owner, region.id, methods[i]);
+		if (!strcmp(methods[i], "Prefetch"))
+			check(sd_bus_message_append(m, "tt", UINT64_C(0), UINT64_C(0)) >= 0);
+		add_options(m, 0);
+		send_later(owner, m, &others[i]);
+	}
 	configure(owner, region.id, "policy", "follow", &change);
 	await_taken(owner, region.id, &change);
 	snprintf(name, sizeof(name), "%u-bad-former-1", getuid());
@@ -277,8 +283,10 @@ static void test_former_keeper(void)
 	expect_done(owner, &replace);
 	await_answer(owner, &change);
 	expect_error(&change.reply, "Busy", "another keeper");
-	await_answer(owner, &export);
-	expect_error(&export.reply, "Busy", "another keeper");
+	for (size_t i = 0; i < n; i++) {
+		await_answer(owner, &others[i]);
+		expect_error(&others[i].reply, "Busy", "another keeper");
+	}
 	expect_property(owner, region.id, "State", "live");
 	expect_property(owner, region.id, "Policy", former);
 	expect_property(owner, region.id, "GraceUSec", "1000");
@@ -292,7 +300,7 @@ int main(void)
 	sd_bus *tenant;
 
 	/* nobody is late here: what is slow is the machine */
-	world_begin(&world, "timeout_msec = 25000\n");
+	world_begin(&world, "timeout_msec = 25000\nimport = on\n");
 	owner = connect_client(&world);
 	test_former_keeper();
 	test_both();

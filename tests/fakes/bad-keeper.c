@@ -332,7 +332,7 @@ static void give_ticket(const struct keeper_message *q)
 }
 
 /* bad-former answers these once it has let go of the region; of others they are not wanted. */
-static struct keeper_message kept[2];
+static struct keeper_message kept[8];
 static size_t n_kept;
 
 static void keep(const struct keeper_message *q)
@@ -348,6 +348,8 @@ static void answer_kept(void)
 	for (size_t i = 0; i < n_kept; i++)
 		if (kept[i].type == KEEPER_EXPORT)
 			give_ticket(&kept[i]);
+		else if (kept[i].type == KEEPER_IMPORT)
+			give_file(&kept[i], open("/dev/null", O_RDWR | O_CLOEXEC));
 		else
 			done(&kept[i], 0);
 	n_kept = 0;
@@ -383,7 +385,11 @@ static void answer(const struct keeper_message *q)
 		answer_kept();
 		break;
 	case KEEPER_CONFIGURE:
+	case KEEPER_DEMAND:
 	case KEEPER_EXPORT:
+	case KEEPER_IMPORT:
+	case KEEPER_PREFETCH:
+	case KEEPER_SYNC:
 		keep(q);
 		break;
 	default:
