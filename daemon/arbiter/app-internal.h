@@ -368,6 +368,8 @@ bool app_view_next_keeper(void *userdata, const uint32_t *uid, uint64_t after,
 
 int app_replace_keeper(void *userdata, struct client *c, const struct replace_request *q,
 		       struct call *call, struct failure *ret);
+/* Its keeper was asked to let go of it, for this and for nobody else. */
+bool app_move_is_releasing(const struct region *r, const struct region_entry *e);
 /* True: the region is on its way to another keeper, so this is not its end. */
 bool app_move_released(struct app *a, struct region *r, struct region_entry *e);
 /* True: likewise, and who waits for all of them is told. */

@@ -117,7 +117,9 @@ void app_list_done(void *userdata, struct proxy *k)
 		struct region *r = registry_find(a->registry, e->id);
 
 		next = LIST_NEXT(e, of_keeper);
-		if (r->state == REGION_REGISTERING || (!e->listed && r->close_wanted))
+		/* who was asked to release it, and lists it no more, answers that yet */
+		if (r->state == REGION_REGISTERING ||
+		    (!e->listed && (r->close_wanted || app_move_is_releasing(r, e))))
 			continue;
 		if (!e->listed) {
 			log_warning("region %" PRIu64 ": keeper %s has it no more", e->id,

@@ -229,8 +229,7 @@ static void let_go(struct app *a, struct region *r, struct region_entry *e)
 	bus_tell_changed(a->bus, &v, BUS_CHANGED_TICKET);
 }
 
-/* Its keeper was asked to let go of it, for us and for nobody else. */
-static bool is_releasing(const struct region *r, const struct region_entry *e)
+bool app_move_is_releasing(const struct region *r, const struct region_entry *e)
 {
 	return e->move && e->move->fd >= 0 && !e->move->awaits && r->state != REGION_REGISTERING &&
 	       !r->close_wanted;
@@ -240,7 +239,7 @@ bool app_move_released(struct app *a, struct region *r, struct region_entry *e)
 {
 	struct replacement *p = e->move ? e->move->of : NULL;
 
-	if (!is_releasing(r, e))
+	if (!app_move_is_releasing(r, e))
 		return false;
 	let_go(a, r, e);
 	begin_all_waiting(a, p);
@@ -280,9 +279,12 @@ void app_keeper_left_moves(struct app *a, struct proxy *k)
 	LIST_FOREACH(p, &a->replacements, replacements)
 		if (p->keeper == k)
 			p->keeper = NULL;
-	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper)
-		if (is_releasing(registry_find(a->registry, e->id), e))
-			let_go(a, registry_find(a->registry, e->id), e);
+	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper) {
+		struct region *r = registry_find(a->registry, e->id);
+
+		if (app_move_is_releasing(r, e))
+			let_go(a, r, e);
+	}
 	while ((e = find_waiting(k))) /* each leaves the list */
 		begin_anew(a, e);
 }

@@ -193,6 +193,26 @@ static void test_released(void)
 	close(fd);
 }
 
+/*
+ * The connection is lost just when the keeper has let go of the region: that it does not list it
+ * any more is no reason to end it.
+ */
+static void test_parted(void)
+{
+	int fd = make_memfd(PAGE);
+	struct reply region, r;
+	struct later l;
+
+	check(register_region(bus, fd, 0, 0, "r", &region, 1, "session", "s", "bad-parting"));
+	send_later(bus, new_replace(bus, name_of("bad-parting", 1), 0), &l);
+	await_answer(bus, &l);
+	check_text(l.reply.error, "");
+	check(l.reply.number == 1);
+	expect_property(bus, region.id, "State", "live");
+	check(call_region(bus, region.id, "Release", &r));
+	close(fd);
+}
+
 static void refuse(sd_bus *b, const char *keeper, const char *error, const char *mentions)
 {
 	struct reply r;
@@ -313,6 +333,7 @@ int main(void)
 	test_truncated();
 	test_killed();
 	test_released();
+	test_parted();
 	test_refused();
 	test_port();
 	test_upgraded();

@@ -10,8 +10,8 @@
  *
  * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends
  * when its connection does, so that none is left over, except bad-silent, bad-closer and
- * bad-linger, which a daemon must leave alone, and bad-deaf, which does not end when it is told to
- * (SIGTERM).
+ * bad-linger, which a daemon must leave alone, bad-parting, which loses its connection when it has
+ * released a region, and bad-deaf, which does not end when it is told to (SIGTERM).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,12 +36,19 @@ static const char *session = "";
 static uint32_t tenant;
 static int connection = -1;
 static struct stat file;	    /* that came last */
-static int file_kept = -1;	    /* bad-former's */
+static int file_kept = -1;	    /* of one that can be replaced */
+static bool parts, has_parted;	    /* bad-parting */
 static struct keeper_message claim; /* of lie-*; no region: none */
 
 static bool is(const char *name)
 {
 	return !strcmp(session, name);
+}
+
+/* It gives what it registered. */
+static bool is_replaceable(void)
+{
+	return is("bad-former") || is("bad-parting");
 }
 
 static bool lies(void)
@@ -355,7 +362,8 @@ static void answer_kept(void)
 	n_kept = 0;
 }
 
-static void answer(const struct keeper_message *q)
+/* False: it closes the connection. */
+static bool answer(const struct keeper_message *q)
 {
 	switch (q->type) {
 	case KEEPER_CANCEL:
@@ -364,7 +372,7 @@ static void answer(const struct keeper_message *q)
 	case KEEPER_FILE:
 		if (is("bad-file"))
 			give_another(q);
-		else if (is("bad-former"))
+		else if (is_replaceable())
 			give_file(q, file_kept);
 		else
 			done(q, -EINVAL);
@@ -381,6 +389,10 @@ static void answer(const struct keeper_message *q)
 	case KEEPER_RELEASE:
 		if (q->region == claim.region || lies_about_number())
 			claim.region = 0;
+		if (is("bad-parting") && !has_parted) {
+			parts = has_parted = true;
+			return false;
+		}
 		done(q, is("bad-release") ? -EIO : 0);
 		answer_kept();
 		break;
@@ -396,9 +408,10 @@ static void answer(const struct keeper_message *q)
 		done(q, -EINVAL);
 		break;
 	}
+	return true;
 }
 
-/* False: the other end closed. */
+/* False: this end or the other one closes. */
 static bool serve_one(void)
 {
 	union {
@@ -424,13 +437,12 @@ static bool serve_one(void)
 		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 		if (fstat(fd, &file) < 0)
 			exit(1);
-		if (is("bad-former"))
+		if (is_replaceable())
 			file_kept = fd;
 		else
 			close(fd);
 	}
-	answer(&q);
-	return true;
+	return answer(&q);
 }
 
 static _Noreturn void misbehave(void)
@@ -451,8 +463,9 @@ static _Noreturn void misbehave(void)
 			while (serve_one())
 				;
 		close(connection);
-		if (!is("bad-closer") && !is("bad-deaf") && !(lies() && claim.region))
+		if (!is("bad-closer") && !is("bad-deaf") && !parts && !(lies() && claim.region))
 			exit(0);
+		parts = false;
 	}
 }
 
