@@ -97,14 +97,29 @@ void bus_most_used(struct bus *b, const uint32_t *only, struct bus_uses *ret)
 
 /* --- bus.h: signals */
 
+static struct told told_of(const struct region_view *v)
+{
+	return (struct told){
+		.region = v->region->id,
+		.uid = v->tenant->uid,
+		.session = v->tenant->session,
+		.owner = v->text->detached ? NULL
+			 : v->owner	   ? v->owner->name
+					   : "",
+		.filesystem = v->text->uuid[0],
+		.keeper = daemon_keeper_of(v->region->id),
+		.moves = v->region->state == REGION_REGISTERING,
+		.generation = v->region->generation,
+		.revocation = v->region->revocation,
+	};
+}
+
 void bus_tell_added(struct bus *b, const struct region_view *v)
 {
+	const struct told t = told_of(v);
+
 	(void)b;
-	happen_added(v->region->id, v->tenant->uid,
-		     v->text->detached ? NULL
-		     : v->owner	       ? v->owner->name
-				       : "",
-		     daemon_keeper_of(v->region->id));
+	happen_added(&t);
 }
 
 void bus_tell_asked(struct bus *b, const struct region_view *v)
@@ -131,19 +146,23 @@ void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_en
 {
 	static const enum why whys[_REGION_END_MAX] = {
 		[END_RELEASED] = WHY_RELEASED, [END_DISCONNECTED] = WHY_DISCONNECTED,
-		[END_EVICTED] = WHY_OTHER,     [END_OVER_LIMIT] = WHY_OTHER,
+		[END_EVICTED] = WHY_EVICTED,   [END_OVER_LIMIT] = WHY_EVICTED,
 		[END_GIVEN_UP] = WHY_GIVEN_UP, [END_LOST] = WHY_LOST,
-		[END_SESSION] = WHY_OTHER,     [END_EXPIRED] = WHY_DISCONNECTED,
+		[END_SESSION] = WHY_SESSION,   [END_EXPIRED] = WHY_DISCONNECTED,
 	};
+	const struct told t = told_of(v);
 
 	(void)b;
 	os_trace("region %" PRIu64 " is gone: %s %s", v->region->id, region_end_names[why], more);
-	happen_removed(v->region->id, whys[why], region_end_names[why]);
+	happen_removed(&t, whys[why], region_end_names[why]);
 }
 
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed)
 {
-	(void)b, (void)v, (void)changed;
+	const struct told t = told_of(v);
+
+	(void)b, (void)changed;
+	happen_changed(&t);
 }
 
 void bus_tell_history(struct bus *b, const struct tenant *t, uint64_t number)

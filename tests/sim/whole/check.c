@@ -125,6 +125,7 @@ void check_agreed(void)
 		   n);
 	daemon_count(&proxies, &asked, &tenants);
 	os_require(foreign || !asked, "keepers have not answered %" PRIu32 " requests", asked);
+	check_sessions();
 	os_require(!bus_open_calls(), "%" PRIu32 " calls are not answered", bus_open_calls());
 }
 
@@ -160,6 +161,7 @@ void check_empty(void)
 	os_require(!proxies, "%" PRIu32 " proxies are left", proxies);
 	os_require(!tenants, "%" PRIu32 " tenants are left", tenants);
 	os_require(!count_entries("run/keepers"), "sockets or records are left");
+	os_require(!count_entries("run/sessions"), "records of sessions are left");
 	if (untidy) /* what such a process had the kernel would have taken */
 		return;
 	os_require(!keeper_memory_regions(), "%d memory regions are left", keeper_memory_regions());

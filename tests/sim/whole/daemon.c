@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* daemon.c - the daemon of a world: how it begins and ends, and what it knows. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -95,6 +96,7 @@ bool daemon_next(uint64_t after, struct facts *ret)
 		.valid_length = r->valid_length,
 		.grace_usec = r->grace_usec,
 		.writebacks = e->text.counters.writebacks,
+		.filesystem = e->text.uuid[0],
 		.policy = r->policy,
 		.warm_mode = e->text.warm_mode,
 		.peers = r->peers,
@@ -106,6 +108,24 @@ bool daemon_next(uint64_t after, struct facts *ret)
 pid_t daemon_keeper_of(uint64_t region)
 {
 	return region_table_find(the_daemon->app->table, region)->keeper->pid;
+}
+
+void daemon_keeper_name(uint64_t region, char *out, size_t size)
+{
+	const struct proxy *k = region_table_find(the_daemon->app->table, region)->keeper;
+
+	snprintf(out, size, "%" PRIu32 "-%s-%" PRIu32, proxy_uid(k), proxy_session(k),
+		 proxy_instance(k));
+}
+
+uint64_t daemon_newest(void)
+{
+	const struct registry *all = the_daemon->app->registry;
+	const struct region *r = NULL, *next;
+
+	while ((next = registry_after(all, r ? r->id : 0)))
+		r = next;
+	return r ? r->id : 0;
 }
 
 void daemon_count(uint32_t *ret_proxies, uint32_t *ret_asked, uint32_t *ret_tenants)

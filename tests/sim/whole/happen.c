@@ -20,13 +20,16 @@ struct known {
 	bool detached;
 	char owner[16]; /* name of the connection; "": it was gone when this daemon began */
 	pid_t keeper;
+	pid_t before; /* another one had it before that; 0: none */
+	uint32_t generation;
+	uint64_t revocation;
 	bool release_wanted;
 	uint64_t asked; /* the last revocation that its holders were asked */
 };
 
 /* Percent of what happens. */
 static struct {
-	uint32_t stops, cuts, kills, daemons, silence, storms, foreign;
+	uint32_t stops, cuts, kills, daemons, silence, storms, foreign, administrators;
 	uint64_t pause_usec;
 } often;
 
@@ -55,19 +58,45 @@ static struct known *pick(uint32_t uid)
 
 /* --- what the daemon tells */
 
-void happen_added(uint64_t region, uint32_t uid, const char *owner, pid_t keeper)
+void happen_added(const struct told *t)
 {
-	struct known *k = find(region);
+	struct known *k = find(t->region);
 
 	k = k ? k : find(0);
 	os_require(k, "more regions than this world has room for");
-	*k = (struct known){ .id = region,
-			     .uid = uid,
-			     .keeper = keeper,
+	*k = (struct known){ .id = t->region,
+			     .uid = t->uid,
+			     .keeper = t->keeper,
+			     .generation = t->generation,
 			     .release_wanted = k->id && k->release_wanted };
-	k->detached = !owner;
-	snprintf(k->owner, sizeof(k->owner), "%s", owner ? owner : "");
-	os_trace("region %" PRIu64 " is there, of uid %" PRIu32, region, uid);
+	k->detached = !t->owner;
+	snprintf(k->owner, sizeof(k->owner), "%s", t->owner ? t->owner : "");
+	os_trace("region %" PRIu64 " is there, of uid %" PRIu32 " session %s", t->region, t->uid,
+		 t->session);
+}
+
+/* What others know a region's memory and its revocations by is not used twice. */
+void happen_changed(const struct told *t)
+{
+	struct known *k = find(t->region);
+
+	if (!k)
+		return;
+	os_require(t->generation >= k->generation && t->revocation >= k->revocation,
+		   "region %" PRIu64 " goes back to an earlier generation or revocation",
+		   t->region);
+	k->revocation = t->revocation;
+	if (t->moves || t->keeper == k->keeper)
+		return;
+	os_trace("region %" PRIu64 " has moved", t->region);
+	os_require(t->generation > k->generation,
+		   "region %" PRIu64 " has moved, and its generation is the same", t->region);
+	os_require(administrators_move(t, k->keeper),
+		   "region %" PRIu64 " has moved, and nobody wanted that", t->region);
+	counted[COUNT_MOVED]++;
+	k->generation = t->generation;
+	k->before = k->keeper;
+	k->keeper = t->keeper;
 }
 
 void happen_release_wanted(uint64_t region)
@@ -86,21 +115,43 @@ static bool is_up(const char *name)
 	return false;
 }
 
-void happen_removed(uint64_t region, enum why why, const char *text)
+/* It could not be made anew where it was to be; whoever had it before has let go of it. */
+static bool has_failed_to_move(const struct known *k, const struct told *t)
 {
-	struct known *k = find(region);
-	const struct process *p = k ? process_of(k->keeper) : NULL;
-	bool right = false;
+	return t->moves && administrators_move(t, k->keeper) && !world.calm;
+}
 
-	os_require(k, "region %" PRIu64 " is gone, and never was there", region);
-	/* of a release that an earlier daemon asked for, the next one knows the outcome alone */
-	if (why == WHY_RELEASED || why == WHY_GIVEN_UP)
-		right = k->release_wanted && (why == WHY_RELEASED || counted[COUNT_DAEMONS] > 1);
-	else if (why == WHY_DISCONNECTED)
+void happen_removed(const struct told *t, enum why why, const char *text)
+{
+	struct known *k = find(t->region);
+	const struct process *p = process_of(t->keeper);
+	bool again = counted[COUNT_DAEMONS] > 1, wanted, right = false;
+
+	os_require(k, "region %" PRIu64 " is gone, and never was there", t->region);
+	wanted = k->release_wanted || (again && (administrators_end(t, WHY_EVICTED) ||
+						 administrators_end(t, WHY_SESSION) ||
+						 administrators_move(t, k->keeper)));
+	switch (why) {
+	case WHY_RELEASED:
+		right = wanted;
+		break;
+	case WHY_GIVEN_UP:
+		/* of a release that an earlier daemon asked for, the next one knows the outcome alone */
+		right = (wanted && again) || has_failed_to_move(k, t);
+		break;
+	case WHY_DISCONNECTED:
 		right = !k->detached && !is_up(k->owner);
-	else if (why == WHY_LOST)
-		right = p && (p->killed || p->foreign); /* whose record may be older */
-	os_require(right, "region %" PRIu64 " ends (%s), and nobody wanted or did that", region,
+		break;
+	case WHY_LOST:
+		right = (p && (p->killed || p->foreign)) || has_failed_to_move(k, t);
+		break;
+	case WHY_EVICTED:
+	case WHY_SESSION:
+		right = administrators_end(t, why);
+		counted[COUNT_EVICTED] += why == WHY_EVICTED;
+		break;
+	}
+	os_require(right, "region %" PRIu64 " ends (%s), and nobody wanted or did that", t->region,
 		   text);
 	k->id = 0;
 }
@@ -160,6 +211,23 @@ static void call(void)
 	bus_ask(&q);
 }
 
+static void administrate(void)
+{
+	static const enum call_kind kinds[] = {
+		CALL_REPLACE,	    CALL_REPLACE,	 CALL_REPLACE,
+		CALL_EVICT,	    CALL_CREATE_SESSION, CALL_CREATE_SESSION,
+		CALL_LIMIT_SESSION, CALL_DRAIN_SESSION,	 CALL_RELEASE_SESSION,
+	};
+	struct request q = { .by = &connections[0],
+			     .kind = kinds[os_random(sizeof(kinds) / sizeof(*kinds))],
+			     .number = os_random(SESSIONS),
+			     .how = (uint32_t)os_random(UINT32_MAX) };
+	const struct known *k = pick(0);
+
+	q.region = k ? k->id : 0;
+	bus_ask(&q);
+}
+
 static void connect_to_bus(struct connection *c)
 {
 	snprintf(c->name, sizeof(c->name), ":1.%" PRIu32, ++names);
@@ -212,7 +280,9 @@ static void next(uint64_t a, uint64_t b)
 	(void)a, (void)b;
 	if (over)
 		return;
-	if (the_daemon && os_chance(60))
+	if (the_daemon && os_chance(often.administrators))
+		administrate();
+	else if (the_daemon && os_chance(60))
 		call();
 	else if (os_chance(70))
 		keeper_happens(often.storms);
@@ -243,6 +313,7 @@ void happen_release_all(void)
 		if (known[i].id)
 			bus_ask(&q);
 	}
+	administrators_release_all();
 }
 
 /* All tenants want a keeper at the same time. */
@@ -271,6 +342,7 @@ void happen_begin(void)
 	world.socket_max = 256;
 	world.slow_usec = 500;
 	world.calm = world.seed % 4 == 0;
+	often.administrators = os_chance(50) ? (uint32_t)os_random(20) : 0;
 	if (!world.calm) {
 		world.failing = os_chance(50);
 		world.socket_max = os_chance(50) ? 2 + (uint32_t)os_random(30) : 256;

@@ -44,6 +44,11 @@ enum counted {
 	COUNT_DAEMONS,
 	COUNT_RESYNCS,
 	COUNT_LATE,
+	COUNT_REPLACED,
+	COUNT_MOVED,
+	COUNT_EVICTED,
+	COUNT_SESSIONS,
+	COUNT_SESSION_ENDS,
 	_COUNT_MAX,
 };
 extern uint64_t counted[_COUNT_MAX];
@@ -71,6 +76,7 @@ struct facts {
 	uint64_t valid_length;
 	uint64_t grace_usec;
 	uint64_t writebacks;
+	uint64_t filesystem;
 	uint32_t policy;
 	uint32_t warm_mode;
 	uint32_t peers;
@@ -85,6 +91,10 @@ void daemon_end(bool kill);
 bool daemon_next(uint64_t after, struct facts *ret);
 /* Which keeper's it is. */
 pid_t daemon_keeper_of(uint64_t region);
+/* How that one is called on the bus. */
+void daemon_keeper_name(uint64_t region, char *out, size_t size);
+/* The number of the newest region that there is. */
+uint64_t daemon_newest(void);
 /* What else it has: keepers, requests that they have not answered, tenants. */
 void daemon_count(uint32_t *ret_proxies, uint32_t *ret_asked, uint32_t *ret_tenants);
 
@@ -134,6 +144,12 @@ enum call_kind {
 	CALL_JOIN,
 	CALL_LEAVE,
 	CALL_ACKNOWLEDGE,
+	CALL_REPLACE, /* the keeper that has the region */
+	CALL_EVICT,
+	CALL_CREATE_SESSION,
+	CALL_LIMIT_SESSION,
+	CALL_DRAIN_SESSION,
+	CALL_RELEASE_SESSION,
 	_CALL_MAX,
 };
 
@@ -142,8 +158,9 @@ struct request {
 	enum call_kind kind;
 	struct connection *by;
 	uint64_t region;
-	uint64_t number; /* of a revocation; of CALL_REGISTER: pages */
-	uint32_t how;	 /* any bits */
+	uint64_t
+		number; /* of a revocation; of CALL_REGISTER: pages; of those of a session: which */
+	uint32_t how;	/* any bits */
 	STAILQ_ENTRY(request) requests;
 };
 
@@ -158,6 +175,41 @@ void bus_check_calls(void);
 /* The daemon is gone, and everybody who waited for it heard that from the bus. */
 void bus_lost(void);
 
+/* What the daemon tells of a region. */
+struct told {
+	uint64_t region;
+	uint32_t uid;
+	const char *session;
+	const char *owner; /* NULL: it is detached, "": it left */
+	uint64_t filesystem;
+	pid_t keeper; /* that has it now */
+	bool moves;   /* it is made anew, and no keeper has it */
+	uint32_t generation;
+	uint64_t revocation;
+};
+enum why {
+	WHY_RELEASED,
+	WHY_GIVEN_UP,
+	WHY_DISCONNECTED,
+	WHY_LOST,
+	WHY_EVICTED,
+	WHY_SESSION,
+};
+
+/* --- administer.c: what administrators ask for */
+
+#define FILESYSTEMS 3 /* that files of users are on, numbered from 1 */
+#define SESSIONS 5    /* that are created, and numbered */
+
+/* It ends because they asked for that. */
+bool administrators_end(const struct told *t, enum why why);
+/* It was taken from that keeper to be made anew in another one. */
+bool administrators_move(const struct told *t, pid_t keeper);
+/* Sessions are there, as they were made, or are not. */
+void check_sessions(void);
+/* Root releases those that there are. */
+void administrators_release_all(void);
+
 /* --- happen.c */
 
 void happen_begin(void);
@@ -166,10 +218,11 @@ void happen_stop(void);
 /* Root releases all regions that there are. */
 void happen_release_all(void);
 void happen_later(const struct request *q, uint64_t usec);
-/* What the daemon tells. @owner: NULL: it is detached, "": it left; @c: NULL: it is gone */
-void happen_added(uint64_t region, uint32_t uid, const char *owner, pid_t keeper);
-enum why { WHY_RELEASED, WHY_GIVEN_UP, WHY_DISCONNECTED, WHY_LOST, WHY_OTHER };
-void happen_removed(uint64_t region, enum why why, const char *text);
+void happen_added(const struct told *t);
+/* Whatever it is that has changed. */
+void happen_changed(const struct told *t);
+void happen_removed(const struct told *t, enum why why, const char *text);
+/* @c: NULL: it is gone */
 void happen_asked(struct connection *c, uint64_t region, uint64_t revocation);
 /* Somebody asked for its end. */
 void happen_release_wanted(uint64_t region);
