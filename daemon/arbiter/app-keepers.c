@@ -230,7 +230,7 @@ static void end_registration(struct app *a, struct region *r, struct region_entr
 	app_step(a, r, &event);
 }
 
-static void release_unknown(struct proxy *k, uint64_t region)
+static void ask_for_release(struct proxy *k, uint64_t region)
 {
 	const struct keeper_message m = { .type = KEEPER_RELEASE, .region = region };
 
@@ -246,7 +246,7 @@ static const char *register_answered(struct app *a, struct proxy *k, const struc
 
 	/* it may have been made, and nobody knows it any more: so it must not live on there */
 	if ((!r && n->message && !n->error) || n->error == -ENOTCONN)
-		release_unknown(k, n->region);
+		ask_for_release(k, n->region);
 	if (r && n->error)
 		end_registration(a, r, e, n->error, n->text);
 	if (!r || n->error)
@@ -281,8 +281,11 @@ static const char *release_answered(struct app *a, struct proxy *k, const struct
 	if (!n->message)
 		/* its answer is still to come, or the keeper is gone, and that ends it */
 		return NULL;
-	if (n->error && n->error != -ENOENT)
+	if (n->error && n->error != -ENOENT) {
+		if (r) /* when it can be talked to again; whoever waits hears now that it is late */
+			ask_for_release(k, n->region);
 		return "it cannot release a region";
+	}
 	if (r && !app_move_released(a, r, region_table_find(a->table, n->region)))
 		app_step_plain(a, r, REGION_RELEASED);
 	return NULL;

@@ -10,8 +10,9 @@
  *
  * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends
  * when its connection does, so that none is left over, except bad-silent, bad-closer and
- * bad-linger, which a daemon must leave alone, bad-parting, which loses its connection when it has
- * released a region, and bad-deaf, which does not end when it is told to (SIGTERM).
+ * bad-linger, which a daemon must leave alone, bad-parting and bad-release, which lose their
+ * connection when they are to release a region, and release others, and bad-deaf, which does not
+ * end when it is told to (SIGTERM).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,7 @@ static uint32_t tenant;
 static int connection = -1;
 static struct stat file;	    /* that came last */
 static int file_kept = -1;	    /* of one that can be replaced */
-static bool parts, has_parted;	    /* bad-parting */
+static bool parts, has_parted;	    /* at the first release */
 static struct keeper_message claim; /* of lie-*; no region: none */
 
 static bool is(const char *name)
@@ -389,11 +390,11 @@ static bool answer(const struct keeper_message *q)
 	case KEEPER_RELEASE:
 		if (q->region == claim.region || lies_about_number())
 			claim.region = 0;
-		if (is("bad-parting") && !has_parted) {
-			parts = has_parted = true;
+		parts = !has_parted && (is("bad-parting") || is("bad-release"));
+		has_parted |= parts;
+		if (parts && is("bad-parting"))
 			return false;
-		}
-		done(q, is("bad-release") ? -EIO : 0);
+		done(q, parts ? -EIO : 0);
 		answer_kept();
 		break;
 	case KEEPER_CONFIGURE:
