@@ -35,6 +35,12 @@ void app_list_begins(void *userdata, struct proxy *k)
 	}
 }
 
+/* One that came after version 5 need not end inside of its member. */
+static bool is_other(const char *known, const char told[KEEPER_TEXT_MAX])
+{
+	return strncmp(known ? known : "", told, KEEPER_TEXT_MAX) != 0;
+}
+
 static const char *refresh(struct app *a, struct region *r, struct region_entry *e,
 			   const struct keeper_region *info)
 {
@@ -53,8 +59,8 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 	if (e->keeper_mode != info->mode || e->unleased != !!info->unleased ||
 	    e->blocks != info->blocks || e->text.bypasses != bypasses ||
 	    strcmp(e->keeper_reason ? e->keeper_reason : "", info->mode_reason) ||
-	    strcmp(e->stuck ? e->stuck : "", info->stuck) ||
-	    strcmp(e->unreachable ? e->unreachable : "", info->unreachable) || *info->damage) {
+	    is_other(e->stuck, info->stuck) || is_other(e->unreachable, info->unreachable) ||
+	    *info->damage) {
 		app_take_mode(a, r, e, info);
 		app_mode_changed(a, r, e);
 	}

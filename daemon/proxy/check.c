@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#define ID_MAX (UINT64_MAX / 2) /* more than any daemon gives; adding to it cannot overflow */
+/* More than anybody gives; adding to it cannot overflow. */
+#define ID_MAX (UINT64_MAX / 2)
+#define GENERATION_MAX (UINT32_MAX / 2)
 #define LENGTH_MAX ((uint64_t)INT64_MAX)
 #define PAGE 4096u /* the smallest anywhere */
 
@@ -36,6 +38,8 @@ static const char *check_region(const struct keeper_region *r)
 	    r->revocation_offset > r->length ||
 	    r->revocation_length > r->length - r->revocation_offset)
 		return "a range that cannot be";
+	if (r->revocation > ID_MAX || r->generation > GENERATION_MAX)
+		return "a number that nothing comes after";
 	return NULL;
 }
 
@@ -43,7 +47,8 @@ static const char *check_revocation(const struct keeper_revocation *r)
 {
 	if (r->cause >= _REVOCATION_CAUSE_MAX || r->outcome >= _REVOCATION_OUTCOME_MAX)
 		return "a value that is not of its enumeration";
-	if (!r->revocation || !is_in_file(r->offset, r->length))
+	if (!r->revocation || r->revocation > ID_MAX || r->generation > GENERATION_MAX ||
+	    !is_in_file(r->offset, r->length))
 		return "a revocation that cannot be";
 	return NULL;
 }

@@ -81,9 +81,12 @@ static void test_spoiled(void)
 	SPOIL(KEEPER_REGION, m.info.revocation_cause = _REVOCATION_CAUSE_MAX);
 	SPOIL(KEEPER_REGION, m.info.detached = 2);
 	SPOIL(KEEPER_REGION, UNTERMINATED(m.info.path));
-	SPOIL(KEEPER_REGION, UNTERMINATED(m.info.mode_reason));
 	SPOIL(KEEPER_REGION, UNTERMINATED(m.info.ticket));
+	SPOIL(KEEPER_REGION, UNTERMINATED(m.info.mode_reason));
 	SPOIL(KEEPER_REGION, UNTERMINATED(m.info.damage));
+	SPOIL(KEEPER_MODE, m.info.mode = _ARBITRATION_MODE_MAX);
+	SPOIL(KEEPER_REGION, m.info.revocation = UINT64_MAX / 2 + 1);
+	SPOIL(KEEPER_REGION, m.info.generation = UINT32_MAX / 2 + 1);
 	SPOIL(KEEPER_WELCOME, UNTERMINATED(m.welcome.session));
 	SPOIL(KEEPER_WELCOME, UNTERMINATED(m.welcome.address));
 	SPOIL(KEEPER_WELCOME, UNTERMINATED(m.welcome.device));
@@ -98,6 +101,8 @@ static void test_spoiled(void)
 	SPOIL(KEEPER_REVOCATION, m.revocation.cause = _REVOCATION_CAUSE_MAX);
 	SPOIL(KEEPER_REVOCATION, m.revocation.revocation = 0);
 	SPOIL(KEEPER_REVOCATION, m.revocation.offset = UINT64_MAX);
+	SPOIL(KEEPER_REVOCATION, m.revocation.revocation = UINT64_MAX / 2 + 1);
+	SPOIL(KEEPER_SETTLED, m.revocation.generation = UINT32_MAX / 2 + 1);
 }
 
 static uint64_t next_random(uint64_t *s)

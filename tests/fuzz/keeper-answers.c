@@ -35,6 +35,7 @@ static void check_region(const struct keeper_region *r)
 	ENDS(r->path);
 	ENDS(r->ticket);
 	ENDS(r->damage);
+	assert(r->revocation <= UINT64_MAX / 2 && r->generation <= UINT32_MAX / 2);
 	assert(r->access < _REGION_ACCESS_MAX && r->policy < _REGION_POLICY_MAX &&
 	       r->mode < _ARBITRATION_MODE_MAX && r->state < _REGION_STATE_MAX &&
 	       r->revocation_cause < _REVOCATION_CAUSE_MAX && r->warm_mode < _WARM_MODE_MAX &&
