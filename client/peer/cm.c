@@ -76,6 +76,8 @@ static int unexpected(const struct rdma_cm_event *e, bool *ret_said)
 	case RDMA_CM_EVENT_UNREACHABLE:
 		return fail(EHOSTUNREACH, "no answer from the ticket's host: is it up, and "
 					  "does its RDMA device have that address?");
+	case RDMA_CM_EVENT_DEVICE_REMOVAL:
+		return fail(ENODEV, "the RDMA device of this machine was removed");
 	default:
 		return fail(error ? error : ECONNABORTED, "%s (%s)", rdma_event_str(e->event),
 			    strerror(error));

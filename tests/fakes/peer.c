@@ -34,7 +34,7 @@
  *   moved, at       before that rail's access number "at" the kernel sees another hardware address behind
  *                   its IP address, which harms nothing
  *   removed, at     that rail's device of this machine is removed at its access number "at": nothing
- *                   comes home any more
+ *                   comes home any more; at 0, while it connects
  *   to              in MiB, less one: the file is that long when they have settled
  *
  * What always holds: what is posted is done at once, and nothing is looked at again after it
@@ -301,6 +301,10 @@ int rdma_connect(struct rdma_cm_id *id, struct rdma_conn_param *param)
 		return 0;
 	if (setting("stumbles") == rail && fake_peer.tried[rail - 1] == 2) {
 		push(id, RDMA_CM_EVENT_CONNECT_ERROR, -1); /* whatever the queue pair refused */
+		return 0;
+	}
+	if (setting("removed") == rail && !setting("at")) {
+		push(id, RDMA_CM_EVENT_DEVICE_REMOVAL, 0);
 		return 0;
 	}
 	if (setting("expired") == rail) {

@@ -149,6 +149,10 @@ static void test_removed(void)
 	assert(rdmareg_rails_write(rails, sent, BYTES, 0) == -ENODEV && !connected());
 	assert(strstr(rdmareg_last_error(), "the RDMA device of this machine was removed"));
 	assert(is_quiet());
+	rails = rdmareg_rails_close(rails);
+	assert(open_with("length=4 valid=4 removed=1", FIRST, NULL) == -ENODEV && !rails);
+	assert(strstr(rdmareg_last_error(), "the RDMA device of this machine was removed"));
+	assert(open_with("length=4 valid=4 removed=1", BOTH, NULL) == 0 && connected() == 1);
 }
 
 static void test_read_breaks(void)
