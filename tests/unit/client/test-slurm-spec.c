@@ -122,6 +122,7 @@ static void test_bad(void)
 			assert(0);
 		}
 		assert(list->n == before->n && !strcmp(list->text, before->text));
+		assert(!spec_list_required(list) && !spec_list_rails(list));
 	}
 	free(list);
 	free(before);

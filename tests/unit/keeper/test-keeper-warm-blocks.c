@@ -471,6 +471,20 @@ static void test_burst(void)
 	assert(!warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait) && !wait);
 }
 
+/* Wide reports become one range, from the first to the last byte of them, and no more. */
+static void test_folds(void)
+{
+	uint64_t written;
+
+	begin(WARM_READ, true);
+	warm_blocks_written(&b, 100 * B, 190 * B, UINT64_MAX, now);
+	assert(drain(&written) == 90 * B);
+	now += 1000000;
+	warm_blocks_written(&b, 100 * B, 190 * B, UINT64_MAX, now);
+	warm_blocks_written(&b, 10 * B, 80 * B, UINT64_MAX, now);
+	assert(drain(&written) == 180 * B);
+}
+
 /*
  * The file became shorter: what waits beyond its end is forgotten, and nothing else; what reports
  * folded into comes back as far as the file goes.
@@ -591,6 +605,7 @@ int main(void)
 	test_pauses();
 	test_out_of_turn();
 	test_burst();
+	test_folds();
 	test_shorter(100 * B);
 	test_shorter(100 * B + 4096);
 	test_reclaim();
