@@ -23,6 +23,8 @@
 /* Of each thread. What a file system does for each takes up to a hundred times as long. */
 #define EVENTS 5000u
 #define FILE_EVENTS 500u
+/* Operations from one round of the reader to the next: more than there are watches to report them. */
+#define STORM (2 * (PAGES + 1))
 
 enum cause { CLEAR, PROTECT, _CAUSE_MAX };
 
@@ -54,6 +56,7 @@ struct storm {
 	struct page pages[PAGES];
 	uint32_t round;
 	unsigned int next;
+	unsigned int operations; /* that are over */
 	unsigned int finished;
 	uint64_t reports;
 };
@@ -106,6 +109,7 @@ static void *storm_thread(void *argument)
 			punch_or_discard(storm, address, PAGE, i);
 			over(&storm->pages[number], 1, CLEAR, 1, round);
 		}
+		__atomic_fetch_add(&storm->operations, 1, __ATOMIC_RELEASE);
 	}
 	__atomic_fetch_add(&storm->finished, 1, __ATOMIC_RELEASE);
 	return NULL;
@@ -217,8 +221,11 @@ static void test_storm(enum filesystem fs)
 	begin = now_nsec();
 	for (unsigned int i = 0; i < THREADS; i++)
 		CHECK(!pthread_create(&threads[i], NULL, storm_thread, &storm), "thread");
-	while (__atomic_load_n(&storm.finished, __ATOMIC_ACQUIRE) < THREADS) {
-		poll(NULL, 0, 20);
+	for (unsigned int due = STORM; __atomic_load_n(&storm.finished, __ATOMIC_ACQUIRE) < THREADS;
+	     due += STORM) {
+		while (__atomic_load_n(&storm.operations, __ATOMIC_ACQUIRE) < due &&
+		       __atomic_load_n(&storm.finished, __ATOMIC_ACQUIRE) < THREADS)
+			poll(NULL, 0, 20);
 		__atomic_fetch_add(&storm.round, 1, __ATOMIC_RELEASE);
 		lost += storm_round(&storm);
 	}
