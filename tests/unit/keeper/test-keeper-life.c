@@ -78,6 +78,23 @@ static void test_orphaned_release(void)
 	close(fd);
 }
 
+/* There is room for so many more regions: at the latest when the last orphans are gone, which are on their way out. */
+static void fits(int fd, int count)
+{
+	struct keeper_region what = region_of(MIB, LONG, POLICY_YIELD);
+	uint64_t ids[4];
+	int r;
+
+	for (int i = 0; i < count; i++) {
+		do
+			r = client_register(&k, ids[i] = ++rig_last, fd, &what, NULL);
+		while (r == -EDQUOT);
+		must(r == 0);
+	}
+	for (int i = 0; i < count; i++)
+		must(client_release(&k, ids[i]) == 0);
+}
+
 /* Whoever asked for it is gone before it is there: nobody would ever release it. */
 static void test_orphaned_registration(void)
 {
@@ -94,17 +111,7 @@ static void test_orphaned_registration(void)
 	while (list(&m))
 		must(m.type == KEEPER_REGION && client_release(&k, m.region) <= 0);
 	/* as many as it takes in all, at the same time: not one orphan is left */
-	for (int i = 0; i < 4; i++) {
-		struct keeper_region what = region_of(MIB, LONG, POLICY_YIELD);
-		int r;
-
-		do
-			r = client_register(&k, ++rig_last, fd, &what, NULL);
-		while (r == -EDQUOT); /* the last orphans are on their way out */
-		must(r == 0);
-	}
-	for (int i = 0; i < 4; i++)
-		must(client_release(&k, rig_last - (uint64_t)i) == 0);
+	fits(fd, 4);
 	close(fd);
 }
 
@@ -129,14 +136,7 @@ static void test_orphaned_warming(void)
 	must(client_connect(&k) && client_hello(&k, NULL) == 0);
 	tell("chunks", id, "all");
 	/* with the first, as many as it takes in all */
-	for (int i = 0; i < 3; i++) {
-		do
-			r = client_register(&k, ++rig_last, other_fd, &what, NULL);
-		while (r == -EDQUOT);
-		must(r == 0);
-	}
-	for (int i = 0; i < 3; i++)
-		must(client_release(&k, rig_last - (uint64_t)i) == 0);
+	fits(other_fd, 3);
 	must(client_release(&k, id) == 0);
 	close(fd);
 	close(other_fd);
