@@ -20,7 +20,10 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "pass.h"
 #include "rdmareg-uapi.h"
+
+_Static_assert(LEAST_MAX <= PASS_MAX, "one packet has all descriptors");
 
 #define OF_BUS 16 /* descriptors of one message: what dbus-daemon passes by default */
 #define DEADLINE_MSEC 5000
@@ -51,51 +54,22 @@ static char service_name[NAME_BYTES];
 
 /* --- packets with descriptors, and messages */
 
-union descriptors {
-	char space[CMSG_SPACE(LEAST_MAX * sizeof(int))];
-	struct cmsghdr header;
-};
-
 static void send_packet(int to, const struct packet *p, const int *fds, size_t n_fds)
 {
-	struct iovec part = { (void *)(uintptr_t)p,
-			      offsetof(struct packet, at) + p->n * sizeof(p->at[0]) };
-	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1 };
-	union descriptors control = { { 0 } };
-
-	if (n_fds) {
-		m.msg_control = &control;
-		m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		memcpy(CMSG_DATA(&control.header), fds, n_fds * sizeof(int));
-	}
-	if (sendmsg(to, &m, MSG_NOSIGNAL) < 0)
+	if (!pass_send(to, p, offsetof(struct packet, at) + p->n * sizeof(p->at[0]), fds, n_fds))
 		die("least: sending");
 }
 
 /* How many descriptors came with it. A child ends with who started it. */
 static size_t receive_packet(int from, struct packet *ret, int fds[LEAST_MAX])
 {
-	struct iovec part = { ret, sizeof(*ret) };
-	union descriptors control;
-	struct msghdr m = { .msg_iov = &part,
-			    .msg_iovlen = 1,
-			    .msg_control = &control,
-			    .msg_controllen = sizeof(control) };
-	const struct cmsghdr *c;
 	size_t n;
 
-	if (recvmsg(from, &m, MSG_CMSG_CLOEXEC) <= 0) {
+	if (pass_receive(from, ret, sizeof(*ret), fds, &n) <= 0) {
 		if (to_keeper >= 0)
 			die("least: the keeper has gone");
 		_exit(0);
 	}
-	c = CMSG_FIRSTHDR(&m);
-	n = c ? (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
-	if (n)
-		memcpy(fds, CMSG_DATA(c), n * sizeof(int));
 	return n;
 }
 

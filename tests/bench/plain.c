@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "pass.h"
 #include "rdmareg-wire.h"
 
 #define REGISTERED_MAX 8
@@ -155,44 +156,29 @@ static void release_all(void)
 	n_registered = 0;
 }
 
-/* Returns its length, with the descriptor that came with it or -1. */
-static ssize_t receive(int from, void *data, size_t size, int *ret_fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
-	struct iovec part = { data, size };
-	struct msghdr m = { .msg_iov = &part,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(from, &m, MSG_CMSG_CLOEXEC);
-
-	*ret_fd = -1;
-	if (n > 0 && CMSG_FIRSTHDR(&m))
-		memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
-	return n;
-}
-
 static _Noreturn void serve(int orders, const char *address)
 {
+	int fds[PASS_MAX];
 	struct order order;
-	int fd;
+	size_t n;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	listen_on(address);
-	while (receive(orders, &order, sizeof(order), &fd) == sizeof(order)) {
+	while (pass_receive(orders, &order, sizeof(order), fds, &n) == sizeof(order)) {
 		struct answer answer = { 0 };
 		struct registered *r = &registered[n_registered];
 
 		if (order.verb == RELEASE_ALL)
 			release_all();
 		else
-			answer.error = n_registered < REGISTERED_MAX ? do_register(fd, &order, r)
-								     : -ENOSPC;
-		if (fd >= 0)
-			close(fd);
+			answer.error = n_registered < REGISTERED_MAX
+					       ? do_register(fds[0], &order, r)
+					       : -ENOSPC;
+		if (n)
+			close(fds[0]);
 		snprintf(answer.ticket, sizeof(answer.ticket), WIRE_TICKET_SCHEME "%s:%u/1?%032d",
 			 address, ntohs(rdma_get_src_port(listener)), 0);
-		if (send(orders, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
+		if (!pass_send(orders, &answer, sizeof(answer), NULL, 0))
 			break;
 		if (order.verb == REGISTER && !answer.error) {
 			n_registered++;
@@ -222,27 +208,13 @@ void plain_start(const char *address)
 	go_to_peer();
 }
 
-static struct answer ask(const struct order *order, int fd)
+static struct answer ask(const struct order *order, const int *fds, size_t n)
 {
-	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
-	struct iovec part = { (void *)order, sizeof(*order) };
-	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1 };
 	struct answer answer;
-	int none;
+	int none[PASS_MAX];
 
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		m.msg_control = control;
-		m.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	if (sendmsg(to_server, &m, MSG_NOSIGNAL) < 0 ||
-	    receive(to_server, &answer, sizeof(answer), &none) != sizeof(answer))
+	if (!pass_send(to_server, order, sizeof(*order), fds, n) ||
+	    pass_receive(to_server, &answer, sizeof(answer), none, &n) != sizeof(answer))
 		die("the plain side has gone");
 	return answer;
 }
@@ -250,7 +222,7 @@ static struct answer ask(const struct order *order, int fd)
 int plain_register(int fd, size_t length, enum plain_kind kind, char *ret_ticket)
 {
 	struct order order = { .verb = REGISTER, .kind = kind, .length = length };
-	struct answer answer = ask(&order, fd);
+	struct answer answer = ask(&order, &fd, 1);
 
 	if (!answer.error)
 		memcpy(ret_ticket, answer.ticket, sizeof(answer.ticket));
@@ -261,5 +233,5 @@ void plain_release_all(void)
 {
 	struct order order = { .verb = RELEASE_ALL };
 
-	ask(&order, -1);
+	ask(&order, NULL, 0);
 }
