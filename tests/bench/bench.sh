@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../lab/host/common.sh"
 
 out=$build/bench
-figures=(P8 P4 P2 P6 P10 P5 P3 P1 P9)
+figures=(P8 P4 P2 P6 P7 P10 P5 P3 P1 P9)
 left=() failed=0 other='' pairs=12
 while [[ ${1:-} = --* ]]; do
 	case $1 in

@@ -11,7 +11,7 @@
 OUT=${BENCH_OUT:-/share}
 QUICK=
 [ "${1:-}" != --quick ] || { QUICK=--quick; shift; }
-FIGURES=(P4 P2 P6 P10 P5 P3 P1 P9)
+FIGURES=(P4 P2 P6 P7 P10 P5 P3 P1 P9)
 # Seconds for a figure.
 BENCH_LIMIT=${BENCH_LIMIT:-2400}
 
@@ -72,6 +72,7 @@ figure_P5() {
 	program p5-fault "$LAB_ADDR_A" /mnt/xfs vdb
 }
 figure_P6() { program p6-truncate /mnt/xfs auto /mnt/xfsdax auto /mnt/ext4 pre-content; }
+figure_P7() { program p7-cache "$LAB_ADDR_A" memfd $([ -n "$QUICK" ] || echo anonymous /mnt/xfs) /mnt/xfsdax; }
 figure_P9() { if [ -n "$QUICK" ]; then program p9-populate 4 4; else program p9-populate 64 16 && program p9-populate 64 64 1; fi; }
 # Each device has a session; the address of the second is listened on from then on.
 rails_rows() {

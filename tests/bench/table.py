@@ -24,6 +24,7 @@ TITLES = {
     "P4": "Hearing of an invalidation",
     "P5": "Where a fault costs more",
     "P6": "Truncating a registered file",
+    "P7": "Beside a registration cache",
     "P8": "Half a million regions",
     "P9": "Many regions, warm",
     "P10": "When nothing happens",
