@@ -6,7 +6,7 @@
  * What always holds: of a session one call is under way at a time, so that what has to be there
  * follows from the answers; if the daemon ended before it answered, either may be.
  */
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bus-played.h"
@@ -24,14 +24,17 @@ static struct session {
 	bool unsure;	/* what became of the last call */
 	uint64_t max_regions, asked_max;
 } sessions[SESSIONS] = {
-	{ 1000, "job" }, { 1001, "job" }, { 1002, "batch" }, { 1000, "batch" }, { 1001, "empty" },
+	{ .uid = 1000, .name = "job" },	  { .uid = 1001, .name = "job" },
+	{ .uid = 1002, .name = "batch" }, { .uid = 1000, .name = "batch" },
+	{ .uid = 1001, .name = "empty" },
 };
 
-/* Regions up to this number were to end, or to move. */
+/* Regions that were to end, or to move: those that the daemon knew then. */
 static struct wish {
 	enum call_kind kind;
 	uint64_t subject; /* a filesystem, 0: all above limits; a session; a keeper */
-	uint64_t newest;
+	size_t n;
+	uint64_t *regions;
 } wishes[WISHES_MAX];
 static size_t n_wishes;
 
@@ -41,15 +44,32 @@ static uint32_t evicting[1 + FILESYSTEMS];
 
 static void wish(enum call_kind kind, uint64_t subject)
 {
+	struct wish *w = &wishes[n_wishes++];
+	struct facts f = { 0 };
+
 	os_require(n_wishes < WISHES_MAX, "more wishes than this world has room for");
-	wishes[n_wishes++] = (struct wish){ kind, subject, daemon_newest() };
+	*w = (struct wish){ kind, subject, 0, NULL };
+	while (daemon_next(f.id, &f)) {
+		w->regions = reallocarray(w->regions, w->n + 1, sizeof(*w->regions));
+		if (!w->regions)
+			abort();
+		w->regions[w->n++] = f.id;
+	}
+}
+
+static bool has(const struct wish *w, uint64_t region)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->regions[i] == region)
+			return true;
+	return false;
 }
 
 static bool is_wished(enum call_kind kind, uint64_t subject, uint64_t region)
 {
 	for (size_t i = 0; i < n_wishes; i++)
 		if (wishes[i].kind == kind && wishes[i].subject == subject &&
-		    region <= wishes[i].newest)
+		    has(&wishes[i], region))
 			return true;
 	return false;
 }
@@ -66,8 +86,9 @@ bool administrators_end(const struct told *t, enum why why)
 {
 	const struct session *s = session_of(t->uid, t->session);
 
-	if (why == WHY_SESSION)
-		return s && is_wished(CALL_RELEASE_SESSION, (uint64_t)(s - sessions), t->region);
+	if (why == WHY_SESSION) /* also what a daemon came to know later */
+		return s && (s->ending || s->releasing || s->unsure ||
+			     is_wished(CALL_RELEASE_SESSION, (uint64_t)(s - sessions), t->region));
 	return is_wished(CALL_EVICT, t->filesystem, t->region) ||
 	       is_wished(CALL_EVICT, 0, t->region);
 }
@@ -134,7 +155,7 @@ void check_sessions(void)
 		struct session *s = &sessions[i];
 
 		look(s);
-		os_require(!s->ending || are_foreign(),
+		os_require(!s->ending || are_foreign() || lies_are_of(s->uid),
 			   "session %s of uid %" PRIu32 " was released, and is there yet", s->name,
 			   s->uid);
 	}
@@ -294,6 +315,7 @@ int administer(const struct request *q, struct call *call, struct failure *why)
 	if (q->kind == CALL_EVICT)
 		return evict(q, call, why);
 	call->subject = q->number;
+	call->is_of_liar = lies_are_of(sessions[q->number].uid);
 	return ask_session(q, &sessions[q->number], call, why);
 }
 

@@ -13,6 +13,7 @@ struct call {
 	uint64_t region;
 	uint64_t subject; /* administer.c's */
 	bool impatient;	  /* it has a limit of its own */
+	bool is_of_liar;  /* what it asks for may be up to one */
 	uint64_t since_usec;
 	uint64_t stopped_usec;	      /* of the daemon, until then */
 	const struct process *keeper; /* of the region */
@@ -38,6 +39,17 @@ int ask_of_region(const struct request *q, struct call *call, struct failure *wh
 /* Those that are answered at once. */
 bool is_at_once(enum call_kind kind);
 int ask_at_once(const struct request *q, struct failure *why);
+
+/* --- lies.c */
+
+struct keeper_message;
+enum os_fate lies_of(const struct process *from, const struct process *to, struct keeper_message *m,
+		     size_t *size);
+
+/* --- versions.c */
+
+enum os_fate versions_differ(const struct process *from, const struct process *to, char *packet,
+			     size_t *size, size_t room, struct os_packet *ret_before);
 
 /* --- administer.c */
 

@@ -7,6 +7,7 @@
 #include "whole.h"
 
 #define BREAKS_MAX 2048
+#define LIAR "1002/" /* LIAR_UID, as lines of the log have it */
 
 /* Somebody waits for blocks of a region. */
 static struct {
@@ -44,7 +45,7 @@ void check_given_back(uint64_t region, bool at_deadline)
 	}
 }
 
-/* Nobody here lies, so nobody has reason to complain of the other. */
+/* Who does not lie gives nobody reason to complain. */
 void whole_logged(const char *text)
 {
 	bool closed = !strncmp(text, "daemon connection closed: ", 26) &&
@@ -54,7 +55,9 @@ void whole_logged(const char *text)
 		!strstr(text, "keeper protocol") && !strstr(text, "its socket is full") &&
 		!strstr(text, "there is no record of"); /* as yet, as its daemon was killed */
 
-	os_require(!closed && !strange, "a complaint: %s", text);
+	os_require((!closed && !strange) || (world.lies && strstr(text, LIAR)) ||
+			   (os_current && os_current->liar),
+		   "a complaint: %s", text);
 }
 
 /* Again and again is not what helps a keeper that cannot be talked to. */
@@ -76,7 +79,7 @@ void check_always(void)
 /* A daemon ends no keeper that has something. */
 void whole_signalled(struct process *p, int number)
 {
-	uint64_t region = p->keeper && !p->foreign ? keeper_has(p) : 0;
+	uint64_t region = p->keeper && !p->foreign && !p->liar ? keeper_has(p) : 0;
 
 	os_require(!region, "%s is sent signal %d, and has region %" PRIu64, p->name, number,
 		   region);
@@ -87,7 +90,7 @@ static void compare(const struct facts *d)
 	const struct process *p = process_of(d->keeper);
 	struct facts k;
 
-	if (p && p->foreign)
+	if (lies_are_about(d->id) || (p && p->foreign))
 		return;
 	os_require(p && p->alive && keeper_facts(p, d->id, &k),
 		   "the daemon has region %" PRIu64 ", and its keeper has not", d->id);
@@ -114,10 +117,12 @@ void check_agreed(void)
 	struct facts f = { 0 };
 	bool foreign = false;
 
-	for (; daemon_next(f.id, &f); n++)
+	while (daemon_next(f.id, &f)) {
+		n += !lies_are_about(f.id);
 		compare(&f);
+	}
 	for (const struct process *p = os_processes; p; p = p->next) {
-		of_keepers += p->alive && p->keeper ? keeper_count(p) : 0;
+		of_keepers += p->alive && p->keeper && !p->liar ? keeper_count(p) : 0;
 		foreign |= p->alive && p->foreign;
 	}
 	os_require(foreign || n == of_keepers,
@@ -162,8 +167,8 @@ void check_empty(void)
 	os_require(!tenants, "%" PRIu32 " tenants are left", tenants);
 	os_require(!count_entries("run/keepers"), "sockets or records are left");
 	os_require(!count_entries("run/sessions"), "records of sessions are left");
-	if (untidy) /* what such a process had the kernel would have taken */
-		return;
-	os_require(!keeper_memory_regions(), "%d memory regions are left", keeper_memory_regions());
+	/* of a process that was killed the kernel takes them */
+	os_require(untidy || !keeper_memory_regions(), "%d memory regions are left",
+		   keeper_memory_regions());
 	os_require(!os_files(), "%" PRIu32 " descriptors of clients' files are left", os_files());
 }

@@ -118,16 +118,6 @@ void daemon_keeper_name(uint64_t region, char *out, size_t size)
 		 proxy_instance(k));
 }
 
-uint64_t daemon_newest(void)
-{
-	const struct registry *all = the_daemon->app->registry;
-	const struct region *r = NULL, *next;
-
-	while ((next = registry_after(all, r ? r->id : 0)))
-		r = next;
-	return r ? r->id : 0;
-}
-
 void daemon_count(uint32_t *ret_proxies, uint32_t *ret_asked, uint32_t *ret_tenants)
 {
 	struct app *a = the_daemon->app;
@@ -137,6 +127,7 @@ void daemon_count(uint32_t *ret_proxies, uint32_t *ret_asked, uint32_t *ret_tena
 	*ret_tenants = registry_count_tenants(a->registry);
 	LIST_FOREACH(k, &a->keepers->keepers, keepers) {
 		(*ret_proxies)++;
-		*ret_asked += proxy_asked(k);
+		if (!lies_are_of(proxy_uid(k)))
+			*ret_asked += proxy_asked(k);
 	}
 }

@@ -82,14 +82,15 @@ void happen_changed(const struct told *t)
 
 	if (!k)
 		return;
-	os_require(t->generation >= k->generation && t->revocation >= k->revocation,
+	os_require((t->generation >= k->generation && t->revocation >= k->revocation) ||
+			   lies_are_of(t->uid),
 		   "region %" PRIu64 " goes back to an earlier generation or revocation",
 		   t->region);
 	k->revocation = t->revocation;
 	if (t->moves || t->keeper == k->keeper)
 		return;
 	os_trace("region %" PRIu64 " has moved", t->region);
-	os_require(t->generation > k->generation,
+	os_require(t->generation > k->generation || lies_are_of(t->uid),
 		   "region %" PRIu64 " has moved, and its generation is the same", t->region);
 	os_require(administrators_move(t, k->keeper),
 		   "region %" PRIu64 " has moved, and nobody wanted that", t->region);
@@ -151,8 +152,8 @@ void happen_removed(const struct told *t, enum why why, const char *text)
 		counted[COUNT_EVICTED] += why == WHY_EVICTED;
 		break;
 	}
-	os_require(right, "region %" PRIu64 " ends (%s), and nobody wanted or did that", t->region,
-		   text);
+	os_require(right || lies_are_of(t->uid),
+		   "region %" PRIu64 " ends (%s), and nobody wanted or did that", t->region, text);
 	k->id = 0;
 }
 
@@ -302,6 +303,14 @@ void happen_stop(void)
 		world.silent_until = os_now;
 }
 
+static void end_liars(uint64_t a, uint64_t b)
+{
+	(void)a, (void)b;
+	for (struct process *p = os_processes; p; p = p->next)
+		if (p->alive && p->liar)
+			keeper_kill(p);
+}
+
 /* Everybody leaves, and root releases what has no owner. */
 void happen_release_all(void)
 {
@@ -314,6 +323,9 @@ void happen_release_all(void)
 			bus_ask(&q);
 	}
 	administrators_release_all();
+	/* who lied may not have let go of anything, and nobody waits for it */
+	if (world.lies)
+		world_at(END_USEC / 2, end_liars, 0, 0);
 }
 
 /* All tenants want a keeper at the same time. */
@@ -343,6 +355,8 @@ void happen_begin(void)
 	world.slow_usec = 500;
 	world.calm = world.seed % 4 == 0;
 	often.administrators = os_chance(50) ? (uint32_t)os_random(20) : 0;
+	world.skewed = os_chance(25) ? 50 : 0;
+	world.lies = os_chance(30) ? 2 + (uint32_t)os_random(40) : 0;
 	if (!world.calm) {
 		world.failing = os_chance(50);
 		world.socket_max = os_chance(50) ? 2 + (uint32_t)os_random(30) : 256;

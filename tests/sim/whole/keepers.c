@@ -44,6 +44,8 @@ static void execute(uint64_t a, uint64_t b)
 	p->base = event_base_new();
 	os_require(p->base && options_parse(&c->options, c->argc, c->argv) == 0,
 		   "a keeper's command line is not understood");
+	p->liar = lies_are_of(c->options.tenant_uid);
+	versions_choose(p);
 	os_require(keeper_new(&p->keeper, p->base, c->socket, &c->options) == 0,
 		   "a keeper does not start");
 	os_current = NULL;

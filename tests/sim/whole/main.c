@@ -201,6 +201,8 @@ static void tell_sum(uint64_t seeds, const struct report *sum, double seconds)
 		[COUNT_KILLS] = "keepers killed",
 		[COUNT_DAEMONS] = "daemons started",
 		[COUNT_RESYNCS] = "lists of what was missed",
+		[COUNT_SKEWED] = "packets of older and newer keepers",
+		[COUNT_LIES] = "lies of keepers",
 		[COUNT_REPLACED] = "keepers replaced",
 		[COUNT_MOVED] = "regions made anew in another keeper",
 		[COUNT_EVICTED] = "regions evicted, or above limits",

@@ -40,6 +40,7 @@ struct epoll {
 static struct {
 	enum os_kind kind;
 	void *object;
+	const struct process *owner; /* NULL: it is on its way, or the world's */
 } table[DESCRIPTORS];
 
 static struct epoll *epolls;
@@ -94,6 +95,20 @@ void os_set_kind(int fd, enum os_kind kind, void *object)
 		abort();
 	table[fd].kind = kind;
 	table[fd].object = object;
+	table[fd].owner = os_current;
+}
+
+void os_set_owner(int fd, const struct process *owner)
+{
+	if (is_ours(fd))
+		table[fd].owner = owner;
+}
+
+void os_files_forget(const struct process *p)
+{
+	for (int fd = 0; fd < DESCRIPTORS; fd++)
+		if (table[fd].owner == p && os_is_file(fd))
+			os_close(fd);
 }
 
 int os_descriptor(enum os_kind kind, void *object)

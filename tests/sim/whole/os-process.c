@@ -52,6 +52,7 @@ void os_kill(struct process *p)
 	p->alive = false;
 	os_thread_forget(p);
 	os_sockets_forget(p);
+	os_files_forget(p);
 }
 
 void os_stop(struct process *p, uint64_t usec)

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -29,6 +30,7 @@
 #endif
 
 #define BACKLOG 5
+#define PACKET_MAX 8192
 
 struct packet {
 	STAILQ_ENTRY(packet) packets;
@@ -38,6 +40,7 @@ struct packet {
 };
 
 struct stream {
+	uint64_t number; /* never used twice */
 	struct process *process;
 	struct stream *other; /* NULL: its number is closed, or there never was one */
 	bool connected;	      /* once */
@@ -59,6 +62,7 @@ struct listener {
 };
 
 static LIST_HEAD(, stream) streams = LIST_HEAD_INITIALIZER(streams);
+static uint64_t last_number;
 static LIST_HEAD(, listener) listeners = LIST_HEAD_INITIALIZER(listeners);
 
 static int refuse(int error)
@@ -73,22 +77,34 @@ static struct stream *new_stream(struct process *process)
 
 	if (!s)
 		abort();
+	s->number = ++last_number;
 	s->process = process;
 	STAILQ_INIT(&s->in);
 	LIST_INSERT_HEAD(&streams, s, streams);
 	return s;
 }
 
-static void free_stream(struct stream *s)
+static void drop(struct packet *p)
+{
+	if (p->fd >= 0)
+		os_close(p->fd);
+	free(p);
+}
+
+static void drop_all(struct stream *s)
 {
 	struct packet *p;
 
 	while ((p = STAILQ_FIRST(&s->in))) {
 		STAILQ_REMOVE_HEAD(&s->in, packets);
-		if (p->fd >= 0)
-			os_close(p->fd);
-		free(p);
+		drop(p);
 	}
+	s->n = 0;
+}
+
+static void free_stream(struct stream *s)
+{
+	drop_all(s);
 	LIST_REMOVE(s, streams);
 	free(s);
 }
@@ -147,8 +163,10 @@ void os_sockets_forget(struct process *p)
 	struct stream *s;
 
 	LIST_FOREACH(s, &streams, streams)
-		if (s->process == p)
+		if (s->process == p) {
 			part(s, true);
+			drop_all(s);
+		}
 	LIST_FOREACH(l, &listeners, listeners)
 		if (l->process == p) {
 			l->process = NULL;
@@ -327,22 +345,103 @@ static int sent_descriptor(const struct msghdr *h)
 	if (!c)
 		return -1;
 	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return os_duplicate(fd);
+	fd = os_duplicate(fd);
+	os_set_owner(fd, NULL);
+	return fd;
 }
 
-static void put(const struct stream *from, struct stream *to, const struct msghdr *h)
+static void arrive(struct stream *to, struct packet *p, bool early)
 {
-	size_t size = h->msg_iov[0].iov_len;
+	struct packet *after = NULL, *q;
+	uint64_t n = 0;
+
+	STAILQ_FOREACH(q, &to->in, packets)
+		if (early && os_random(++n) == 0)
+			after = q;
+	if (early && !after)
+		STAILQ_INSERT_HEAD(&to->in, p, packets);
+	else if (early)
+		STAILQ_INSERT_AFTER(&to->in, after, p, packets);
+	else
+		STAILQ_INSERT_TAIL(&to->in, p, packets);
+	to->n++;
+}
+
+static void arrive_late(uint64_t number, uint64_t packet)
+{
+	struct packet *p = (struct packet *)(uintptr_t)packet;
+	struct stream *s;
+
+	LIST_FOREACH(s, &streams, streams)
+		if (s->number == number && s->other) {
+			os_trace("what was said to %s arrives", s->process->name);
+			arrive(s, p, false);
+			return;
+		}
+	drop(p);
+}
+
+static struct packet *new_packet(const void *bytes, size_t size, int fd)
+{
 	struct packet *p = malloc(sizeof(*p) + size);
 
 	if (!p)
 		abort();
 	p->size = size;
-	memcpy(p->bytes, h->msg_iov[0].iov_base, size);
-	p->fd = sent_descriptor(h);
-	STAILQ_INSERT_TAIL(&to->in, p, packets);
-	to->n++;
-	whole_packet_sent(from->process, to->process, p->bytes, p->size);
+	p->fd = fd;
+	memcpy(p->bytes, bytes, size);
+	return p;
+}
+
+static int new_file(void)
+{
+	int fd = (int)syscall(SYS_memfd_create, "laden", MFD_CLOEXEC);
+
+	if (fd < 0)
+		abort();
+	os_set_kind(fd, OS_FILE, NULL);
+	os_set_owner(fd, NULL);
+	return fd;
+}
+
+static void put(struct stream *from, struct stream *to, const struct msghdr *h)
+{
+	_Alignas(max_align_t) char bytes[PACKET_MAX] = "";
+	struct os_packet before = { 0 };
+	size_t size = h->msg_iov[0].iov_len;
+	enum os_fate fate;
+	struct packet *p;
+
+	os_require(size <= sizeof(bytes), "a packet of %zu bytes", size);
+	memcpy(bytes, h->msg_iov[0].iov_base, size);
+	fate = whole_packet_sent(from->process, to->process, bytes, &size, sizeof(bytes), &before);
+	if (before.size)
+		arrive(to, new_packet(before.bytes, before.size, -1), false);
+	p = new_packet(bytes, size, fate == OS_BACK ? -1 : sent_descriptor(h));
+	switch (fate) {
+	case OS_LOST:
+		drop(p);
+		break;
+	case OS_LADEN:
+		if (p->fd < 0)
+			p->fd = new_file();
+		arrive(to, p, false);
+		break;
+	case OS_LATE:
+		world_at(lies_later(), arrive_late, to->number, (uintptr_t)p);
+		break;
+	case OS_BACK:
+		arrive(from, p, false);
+		break;
+	case OS_TWICE:
+		arrive(to, new_packet(bytes, size, -1), false);
+		arrive(to, p, false);
+		break;
+	case OS_ARRIVES:
+	case OS_EARLY:
+		arrive(to, p, fate == OS_EARLY);
+		break;
+	}
 }
 
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags)
@@ -373,6 +472,7 @@ static void hand_over(struct msghdr *h, int fd)
 		h->msg_controllen = 0;
 		return;
 	}
+	os_set_owner(fd, os_current);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(fd));

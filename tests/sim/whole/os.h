@@ -39,6 +39,8 @@ struct world {
 	bool calm;	       /* nothing goes wrong */
 	uint64_t turn_usec;    /* a turn takes at most */
 	uint64_t silent_until; /* storage does not answer before */
+	uint32_t skewed;       /* percent of keepers that are of other packages */
+	uint32_t lies;	       /* percent of what some keepers say; 0: none lies */
 };
 extern struct world world;
 
@@ -88,6 +90,8 @@ struct process {
 	bool killed;	  /* by the world */
 	bool foreign;	  /* a daemon of another version began: they have no version in common */
 	bool untidy;	  /* it left to the kernel what it had open */
+	bool liar;
+	bool older, newer; /* it is of another package */
 	struct process *next;
 };
 
@@ -144,10 +148,30 @@ int os_duplicate(int fd);
 /* Of @p: one of its descriptors is ready. *when: or will be. */
 bool os_epoll_ready(const struct process *p);
 int os_pidfd(struct process *p);
+/* Whose it is from now on. */
+void os_set_owner(int fd, const struct process *owner);
+/* The process is no more: the kernel closes what it had. */
+void os_files_forget(const struct process *p);
 /* How many descriptors of clients' files are open, here and in packets. */
 uint32_t os_files(void);
 
 /* --- os-socket.c */
+
+struct os_packet {
+	size_t size;
+	const void *bytes;
+};
+
+/* What becomes of a packet that was sent. */
+enum os_fate {
+	OS_ARRIVES,
+	OS_LOST,
+	OS_TWICE,
+	OS_EARLY, /* before some that wait already */
+	OS_LATE,  /* unless the connection has ended by then */
+	OS_BACK,  /* who sent it gets it */
+	OS_LADEN, /* with a descriptor that nobody sent */
+};
 
 /* EPOLLIN, EPOLLOUT, EPOLLHUP. */
 uint32_t os_socket_events(int fd);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus-played.h"
 #include "keeper-protocol.h"
 #include "util/process.h"
 #include "util/spawner.h"
@@ -177,20 +178,20 @@ void whole_after_turn(struct process *p, bool leaves)
 		keeper_leaves(p);
 }
 
-void whole_packet_sent(const struct process *from, const struct process *to, void *packet,
-		       size_t size)
+enum os_fate whole_packet_sent(const struct process *from, const struct process *to, char *packet,
+			       size_t *size, size_t room, struct os_packet *ret_before)
 {
-	struct keeper_message m = { 0 };
+	struct keeper_message *m = (struct keeper_message *)(void *)packet;
+	enum os_fate fate;
 
-	memcpy(&m, packet, size < sizeof(m) ? size : sizeof(m));
-	if (m.type == KEEPER_WELCOME && from->foreign) {
-		m.welcome.version = 0;
-		m.welcome.versions = (struct keeper_versions){ 99, 99 };
-		memcpy(packet, &m, size);
-	}
-	counted[COUNT_RESYNCS] += m.type == KEEPER_RESYNC;
+	os_require(room >= sizeof(*m) && *size <= sizeof(*m), "a packet of %zu bytes", *size);
+	counted[COUNT_RESYNCS] += m->type == KEEPER_RESYNC;
+	fate = lies_of(from, to, m, size);
+	if (fate == OS_ARRIVES)
+		fate = versions_differ(from, to, packet, size, room, ret_before);
 	os_trace("-> %s: type %" PRIu32 " operation %" PRIu64 " region %" PRIu64 ", %zu", to->name,
-		 m.type, m.operation, m.region, size);
-	if (m.type == KEEPER_DONE && m.done.error)
-		os_trace("   error %d %.60s", m.done.error, m.done.text);
+		 m->type, m->operation, m->region, *size);
+	if (m->type == KEEPER_DONE && m->done.error)
+		os_trace("   error %d %.60s", m->done.error, m->done.text);
+	return fate;
 }

@@ -44,6 +44,8 @@ enum counted {
 	COUNT_DAEMONS,
 	COUNT_RESYNCS,
 	COUNT_LATE,
+	COUNT_SKEWED,
+	COUNT_LIES,
 	COUNT_REPLACED,
 	COUNT_MOVED,
 	COUNT_EVICTED,
@@ -60,9 +62,14 @@ void whole_before_turn(struct process *p);
 /* @leaves: its loop was broken off, which is how a keeper ends. */
 void whole_after_turn(struct process *p, bool leaves);
 void whole_signalled(struct process *p, int number);
-/* A packet is put where @to reads. */
-void whole_packet_sent(const struct process *from, const struct process *to, void *packet,
-		       size_t size);
+/*
+ * Of a packet on its way; it may be made another one, of @room bytes at most. *ret_before: one that
+ * arrives before it, or of size 0.
+ */
+enum os_fate whole_packet_sent(const struct process *from, const struct process *to, char *packet,
+			       size_t *size, size_t room, struct os_packet *ret_before);
+/* How late one is that comes late. */
+uint64_t lies_later(void);
 void whole_connected(struct process *keeper);
 /* A warning, or worse, of the process whose code runs. */
 void whole_logged(const char *text);
@@ -93,8 +100,6 @@ bool daemon_next(uint64_t after, struct facts *ret);
 pid_t daemon_keeper_of(uint64_t region);
 /* How that one is called on the bus. */
 void daemon_keeper_name(uint64_t region, char *out, size_t size);
-/* The number of the newest region that there is. */
-uint64_t daemon_newest(void);
 /* What else it has: keepers, requests that they have not answered, tenants. */
 void daemon_count(uint32_t *ret_proxies, uint32_t *ret_asked, uint32_t *ret_tenants);
 
@@ -114,6 +119,17 @@ void keeper_happens(bool stormy);
 void keeper_watch(void);
 struct process *pick_keeper(void);
 int keeper_memory_regions(void);
+
+/* --- lies.c */
+
+#define LIAR_UID 1002 /* of the tenants whose keepers lie */
+
+bool lies_are_of(uint32_t uid);
+bool lies_are_about(uint64_t region);
+
+/* --- versions.c */
+
+void versions_choose(struct process *keeper);
 
 /* --- spawn.c */
 
