@@ -275,9 +275,13 @@ static const char *release_answered(struct app *a, struct proxy *k, const struct
 	/* a claim that was dropped may have been another keeper's region */
 	struct region *r = app_region_of(a, k, n->region, &another);
 
-	if (n->error == -ETIMEDOUT && !n->message && r &&
-	    !app_move_is_late(region_table_find(a->table, n->region)))
-		app_release_late(region_table_find(a->table, n->region), n->text);
+	if (n->error == -ETIMEDOUT && !n->message && r) {
+		struct region_entry *e = region_table_find(a->table, n->region);
+
+		/* that it is to be made anew elsewhere keeps nobody waiting who wants it to end */
+		if (!app_move_is_late(e) || r->close_wanted)
+			app_release_late(e, n->text);
+	}
 	if (!n->message)
 		/* its answer is still to come, or the keeper is gone, and that ends it */
 		return NULL;

@@ -3,6 +3,7 @@
  * test-replace.c - ReplaceKeeper: the regions of a keeper are made anew in another one. To who uses
  * them it is a revocation with new keys; nothing else of them changes, whatever happens meanwhile.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <unistd.h>
@@ -213,6 +214,29 @@ static void test_parted(void)
 	close(fd);
 }
 
+/* Who releases a region whose keeper is late with letting it go is not kept waiting for that. */
+static void test_late(void)
+{
+	int fd = make_memfd(PAGE), go;
+	struct reply region, r;
+	struct later l;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/fake/mute", world.directory);
+	check(register_region(bus, fd, 0, 0, "r", &region, 1, "session", "s", "bad-mute"));
+	send_later(bus, new_replace(bus, name_of("bad-mute", 1), 0), &l);
+	until(access(path, F_OK) == 0); /* it is at it */
+	check(!call_region(bus, region.id, "Release", &r));
+	expect_error(&r, "Timeout", "is not released yet");
+	await_answer(bus, &l);
+	expect_error(&l.reply, "Timeout", "1 were not");
+	check(region_exists(bus, region.id));
+	until((go = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) >= 0);
+	close(go);
+	until(!region_exists(bus, region.id));
+	close(fd);
+}
+
 static void refuse(sd_bus *b, const char *keeper, const char *error, const char *mentions)
 {
 	struct reply r;
@@ -334,6 +358,7 @@ int main(void)
 	test_killed();
 	test_released();
 	test_parted();
+	test_late();
 	test_refused();
 	test_port();
 	test_upgraded();

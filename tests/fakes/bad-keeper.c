@@ -49,7 +49,7 @@ static bool is(const char *name)
 /* It gives what it registered. */
 static bool is_replaceable(void)
 {
-	return is("bad-former") || is("bad-parting");
+	return is("bad-former") || is("bad-parting") || is("bad-mute");
 }
 
 static bool lies(void)
@@ -390,6 +390,10 @@ static bool answer(const struct keeper_message *q)
 	case KEEPER_RELEASE:
 		if (q->region == claim.region || lies_about_number())
 			claim.region = 0;
+		if (is("bad-mute") && !has_parted) {
+			has_parted = true;
+			await_test("mute");
+		}
 		parts = !has_parted && (is("bad-parting") || is("bad-release"));
 		has_parted |= parts;
 		if (parts && is("bad-parting"))
