@@ -129,6 +129,7 @@ static const char *adopt(struct app *a, struct proxy *k, const struct record_reg
 			 uint32_t slot, const struct keeper_region *info)
 {
 	struct region_event event = app_event_of_info(REGION_ADOPTED, info);
+	const struct filesystem on = { g->device, { g->uuid[0], g->uuid[1] } };
 	bool owner_gone;
 	struct client *owner = find_owner(a, k, g->owner, &owner_gone);
 	struct region_entry *e;
@@ -151,6 +152,7 @@ static const char *adopt(struct app *a, struct proxy *k, const struct record_reg
 		app_regate(a, e);
 	if (owner)
 		app_add_client(a, r, owner);
+	app_evict_adopted(a, r, e, &on);
 	if (g->detached || owner)
 		return NULL;
 	if (owner_gone)

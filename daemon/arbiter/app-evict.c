@@ -5,7 +5,8 @@
  *
  * What always holds: however many they are, no turn of the loop is spent on more of them than
  * TURN_USEC allows. Which they are is decided at the beginning: until the last was taken, nothing
- * new is registered on the filesystem.
+ * new is registered on the filesystem, and what is taken over from a keeper that was late is taken
+ * with them.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -161,6 +162,29 @@ int app_evict(void *userdata, struct client *c, const struct evict_request *q, s
 	v->left = 1; /* ours, until all were told */
 	go_on(g);
 	return 0;
+}
+
+void app_evict_adopted(struct app *a, struct region *r, struct region_entry *e,
+		       const struct filesystem *on)
+{
+	const struct region_event event = { .type = REGION_RELEASE_WANTED,
+					    .cause = CAUSE_UNMOUNT,
+					    .grace_usec = UINT64_MAX,
+					    .now_usec = now_monotonic_usec() };
+	struct eviction *v;
+
+	LIST_FOREACH(v, &a->evictions, evictions) {
+		if (!v->whole || !filesystem_is_same(&v->on, on))
+			continue;
+		if (region_entry_await_release(e, NULL, v) < 0) {
+			log_error("region %" PRIu64 ": no memory to wait for its end", e->id);
+			continue;
+		}
+		v->regions++;
+		v->left++;
+		app_note_end(r, e, END_EVICTED);
+		app_step(a, r, &event);
+	}
 }
 
 void app_free_evicting(struct app *a)

@@ -461,6 +461,9 @@ bool app_is_evicting(const struct app *a, const struct filesystem *on);
 
 int app_evict(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
 	      struct failure *ret);
+/* One was taken over that is @on this. */
+void app_evict_adopted(struct app *a, struct region *r, struct region_entry *e,
+		       const struct filesystem *on);
 /* Before the regions are. */
 void app_free_evicting(struct app *a);
 
