@@ -29,7 +29,10 @@ static struct session {
 	{ .uid = 1001, .name = "empty" },
 };
 
-/* Regions that were to end, or to move: those that the daemon knew then. */
+/*
+ * Regions that were to end, or to move: those that the daemon knew then; of an eviction also those
+ * that it came to know until that was over.
+ */
 static struct wish {
 	enum call_kind kind;
 	uint64_t subject; /* a filesystem, 0: all above limits; a session; a keeper */
@@ -42,6 +45,14 @@ static uint32_t evicting[1 + FILESYSTEMS];
 
 /* --- what follows from what they asked for */
 
+static void add(struct wish *w, uint64_t region)
+{
+	w->regions = reallocarray(w->regions, w->n + 1, sizeof(*w->regions));
+	if (!w->regions)
+		abort();
+	w->regions[w->n++] = region;
+}
+
 static void wish(enum call_kind kind, uint64_t subject)
 {
 	struct wish *w = &wishes[n_wishes++];
@@ -49,12 +60,16 @@ static void wish(enum call_kind kind, uint64_t subject)
 
 	os_require(n_wishes < WISHES_MAX, "more wishes than this world has room for");
 	*w = (struct wish){ kind, subject, 0, NULL };
-	while (daemon_next(f.id, &f)) {
-		w->regions = reallocarray(w->regions, w->n + 1, sizeof(*w->regions));
-		if (!w->regions)
-			abort();
-		w->regions[w->n++] = f.id;
-	}
+	while (daemon_next(f.id, &f))
+		add(w, f.id);
+}
+
+void administrators_know(const struct told *t)
+{
+	if (evicting[t->filesystem])
+		for (size_t i = 0; i < n_wishes; i++)
+			if (wishes[i].kind == CALL_EVICT && wishes[i].subject == t->filesystem)
+				add(&wishes[i], t->region);
 }
 
 static bool has(const struct wish *w, uint64_t region)

@@ -71,6 +71,7 @@ void happen_added(const struct told *t)
 			     .release_wanted = k->id && k->release_wanted };
 	k->detached = !t->owner;
 	snprintf(k->owner, sizeof(k->owner), "%s", t->owner ? t->owner : "");
+	administrators_know(t);
 	os_trace("region %" PRIu64 " is there, of uid %" PRIu32 " session %s", t->region, t->uid,
 		 t->session);
 }

@@ -221,6 +221,8 @@ enum why {
 bool administrators_end(const struct told *t, enum why why);
 /* It was taken from that keeper to be made anew in another one. */
 bool administrators_move(const struct told *t, pid_t keeper);
+/* The daemon has a region, since it was registered or adopted. */
+void administrators_know(const struct told *t);
 /* Sessions are there, as they were made, or are not. */
 void check_sessions(void);
 /* Root releases those that there are. */
