@@ -262,7 +262,7 @@ static void measure(const char *place, enum harm how)
 {
 	struct outcome outcomes[_CACHE_MAX + 1] = { 0 }; /* the first is rdmaregd's */
 
-	for (unsigned int left = bench_rounds(5); left > 0; left--)
+	for (unsigned int left = bench_rounds(3); left > 0; left--)
 		for (int i = 0; i <= _CACHE_MAX; i++) {
 			struct side s = { .cache = i ? &p7_caches[i - 1] : NULL };
 
