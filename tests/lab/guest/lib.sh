@@ -89,6 +89,13 @@ rail_down() {
 	return 0
 } 2>/dev/null
 
+# rail_mark - from here on: rail_has_part N - each of node A's devices has received more than N packets.
+rail_received() { cat "/sys/class/infiniband/$1/ports/1/hw_counters/rcvd_pkts"; }
+rail_mark() { RAIL_BEFORE=$(rail_received rxea) RAIL_BEFORE2=$(rail_received rxea2); }
+rail_has_part() {
+	[ "$(rail_received rxea)" -gt $((RAIL_BEFORE + $1)) ] && [ "$(rail_received rxea2)" -gt $((RAIL_BEFORE2 + $1)) ]
+}
+
 setup_pmem() {
 	local third
 	modprobe -a nd_e820 nd_pmem device_dax dax_pmem

@@ -9,7 +9,8 @@
 . /lab/guest/regions.sh
 . /lab/guest/slurm.sh
 kernel_at_least 7.0 || skip_all "this kernel's rdma_rxe listens in one network namespace only"
-trap slurm_down EXIT
+rail_up || { rail_down; exit 1; }
+trap 'slurm_down; rail_down' EXIT
 users_up
 check "rdmaregd runs on both nodes" slurm_product_up
 slurm_up || { slurm_log; sinfo; not_ok "slurmctld and two slurmd run"; finish; }
@@ -88,4 +89,27 @@ check "scancel: the job ends" wait_for job_over "$job"
 check "scancel: nothing is left" wait_for slurm_nothing_left
 check "the epilog runs again, twice" slurm_hook job_epilog 2 "$job"
 check "both nodes are there" wait_for nodes_idle
+
+# --- rails: a region on each device that the site names, and a list of tickets for a peer of all of them
+slurm_plugin wait=300s device=rxea,rxea2
+cat >$RDMAREG_JOBS/rails.sh <<'EOF'
+#!/bin/sh
+cp "$RDMAREG_TICKETS" $RDMAREG_JOBS/rails.new
+mv $RDMAREG_JOBS/rails.new $RDMAREG_JOBS/rails
+exec sleep 1000
+EOF
+zeroes /mnt/xfs/model 4
+job=$(as_good sbatch --parsable -D /tmp -o /dev/null -w node-a --rdmareg=/mnt/xfs/model:rw,required,rails,name=model $RDMAREG_JOBS/rails.sh)
+check "rails: the job has its tickets" wait_for test -s $RDMAREG_JOBS/rails
+expect_equal "rails: a session for each device" 2 "$(sessions_of_jobs)"
+tickets=$(sed -n 's/^0 node-a model rw //p' $RDMAREG_JOBS/rails)
+names_both() { [[ $1 =~ ^rdmareg://$LAB_ADDR_A:[^\ ]+\ rdmareg://\[$LAB_RAIL_A\]:[^\ ]+$ ]]; }
+check "rails: a line with a ticket for each" names_both "$tickets"
+rail_mark
+check "rails: a peer writes" node_b rdmaregctl put $RDMAREG_JOBS/sent "$tickets"
+check "rails: over both" rail_has_part 30
+check "rails: each byte is right" cmp -n $((2 * MIB)) $RDMAREG_JOBS/sent /mnt/xfs/model
+check "rails: the job is cancelled" as_good scancel "$job"
+check "rails: it ends" wait_for job_over "$job"
+check "rails: nothing is left" wait_for slurm_nothing_left
 finish
