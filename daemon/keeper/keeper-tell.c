@@ -337,5 +337,6 @@ void tell_registered(struct kregion *r)
 
 int tell_level(const struct keeper *k)
 {
-	return session_is_connected(k->session) ? LOG_DEBUG : LOG_INFO;
+	return session_is_connected(k->session) && session_is_flushed(k->session) ? LOG_DEBUG
+										  : LOG_INFO;
 }

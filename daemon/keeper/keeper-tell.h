@@ -47,7 +47,7 @@ void tell_registered(struct kregion *r);
 
 /*
  * The level of a line of the log about what the daemon is told: it has a line of its own. Without a
- * daemon the keeper's is the only one.
+ * daemon that reads the keeper's is the only one.
  */
 int tell_level(const struct keeper *k);
 

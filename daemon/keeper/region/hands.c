@@ -66,6 +66,7 @@ static void ask(struct kregion *r)
 	kregion_stop_warming(r, -EBUSY);
 	tell_registered(r);
 	tell_asked(r, NULL);
+	r->unanswered = g->deadline_usec > now;
 	log_write(
 		tell_level(r->keeper),
 		"region %" PRIu64 ": revocation %" PRIu64 " (%s), [%" PRIu64 ", %" PRIu64
@@ -137,6 +138,18 @@ static void settled(struct kregion *r, const struct guard_effect *f)
 	kregion_drop_blocks(r);
 }
 
+/*
+ * A daemon that did not consent in time may hang, and be killed before it reads of this: then no
+ * other line says so.
+ */
+static void given_back(struct kregion *r, const struct guard_effect *f)
+{
+	log_write(f->by_kernel || r->unanswered ? LOG_INFO : tell_level(r->keeper),
+		  "region %" PRIu64 ": blocks given back%s, %u peers cut off", r->id,
+		  f->by_kernel ? " by the kernel's deadline" : "", r->cut);
+	tell_given_back(r, f->revocation, f->by_kernel);
+}
+
 static void carry_out(struct kregion *r, const struct guard_effect *f)
 {
 	switch (f->type) {
@@ -161,10 +174,7 @@ static void carry_out(struct kregion *r, const struct guard_effect *f)
 	case GUARD_GRANT:
 		break; /* kregion_look_at_demands(), after the step */
 	case GUARD_TELL_GIVEN_BACK:
-		log_write(tell_level(r->keeper),
-			  "region %" PRIu64 ": blocks given back%s, %u peers cut off", r->id,
-			  f->by_kernel ? " by the kernel's deadline" : "", r->cut);
-		tell_given_back(r, f->revocation, f->by_kernel);
+		given_back(r, f);
 		break;
 	case GUARD_ARM:
 		kregion_arm(r);
@@ -312,6 +322,7 @@ void kregion_look_at_consent(struct kregion *r)
 	if (!r->guard.close_wanted && waits_for_newcomers(r)) /* what ends cuts everybody off */
 		return;
 	r->consented = 0;
+	r->unanswered = false;
 	kregion_feed(r, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = revocation });
 }
 

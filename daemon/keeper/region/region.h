@@ -279,6 +279,7 @@ struct kregion {
 	uint64_t timer_at_usec;
 	uint32_t cut;	    /* peers cut off by the last fence */
 	uint64_t consented; /* revocation that waits only for peers that came in the middle of it */
+	bool unanswered;    /* there was time for the last question, and no consent so far */
 	struct kregion_watching watching;
 	struct kregion_replaced replaced;
 	struct kregion_warming warming;
