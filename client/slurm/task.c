@@ -110,7 +110,10 @@ static int identify(spank_t sp, struct task *t)
 	return 0;
 }
 
-/* What the node's tasks know of each other: KEY TAB ID TAB TICKET, a line for each rail of a region. */
+/*
+ * What the node's tasks know of each other: KEY TAB ID TAB GENERATION TAB TICKET, a line for each
+ * rail of a region; the last one of a KEY counts.
+ */
 static void key_of(const struct task *t, const struct spec *s, size_t rail, char *key, size_t bytes)
 {
 	if (s->source == SPEC_FILE)
@@ -120,28 +123,66 @@ static void key_of(const struct task *t, const struct spec *s, size_t rail, char
 		snprintf(key, bytes, "%zu\t%s\t%u", rail, s->name, t->x.step);
 }
 
-static char *ticket_of_earlier_step(const struct task *t, FILE *notes, const char *key)
-{
-	char *line = NULL, *ticket = NULL;
-	size_t size = 0, n = strlen(key);
-	struct rdmareg_region *region;
+struct note {
 	unsigned long long id;
-	int at;
+	unsigned int generation;
+	char *ticket; /* NULL: there is no line */
+};
+
+static struct note note_of_earlier_step(FILE *notes, const char *key)
+{
+	struct note found = { 0 }, n;
+	size_t size = 0, skip = strlen(key);
+	char *line = NULL;
 
 	rewind(notes);
 	while (getline(&line, &size, notes) > 0) {
-		if (strncmp(line, key, n) || line[n] != '\t')
+		if (strncmp(line, key, skip) || line[skip] != '\t' ||
+		    sscanf(line + skip, "\t%llu\t%u\t%ms", &n.id, &n.generation, &n.ticket) != 3)
 			continue;
-		if (sscanf(line + n, "\t%llu\t%n", &id, &at) != 1)
-			continue;
-		if (rdmareg_lookup(t->bus, id, &region) < 0)
-			continue;
-		rdmareg_region_free(region);
-		free(ticket);
-		line[n + (size_t)at + strcspn(line + n + at, "\n")] = '\0';
-		ticket = strdup(line + n + at);
+		free(found.ticket);
+		found = n;
 	}
 	free(line);
+	return found;
+}
+
+static int export_region(struct rdmareg_region *region, const char *key, FILE *notes,
+			 char **ret_ticket)
+{
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	int r = rdmareg_export(region, NULL, ret_ticket);
+
+	if (r < 0)
+		return r;
+	rdmareg_region_get_info(region, &info);
+	fprintf(notes, "%s\t%llu\t%u\t%s\n", key, (unsigned long long)info.id, info.generation,
+		*ret_ticket);
+	return 0;
+}
+
+/*
+ * NULL: an earlier step has no region there, or it is gone. A keeper that took the place of another
+ * has the region, and the tickets of the other end with it: it makes one more.
+ */
+static char *ticket_of_earlier_step(const struct task *t, FILE *notes, const char *key)
+{
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	struct note noted = note_of_earlier_step(notes, key);
+	struct rdmareg_region *region;
+	char *ticket = NULL;
+
+	if (noted.ticket && rdmareg_lookup(t->bus, noted.id, &region) == 0) {
+		rdmareg_region_get_info(region, &info);
+		if (info.generation == noted.generation) {
+			ticket = noted.ticket;
+			noted.ticket = NULL;
+		} else {
+			export_region(region, key, notes, &ticket);
+		}
+		rdmareg_region_free(region);
+	}
+	free(noted.ticket);
 	return ticket;
 }
 
@@ -225,15 +266,12 @@ static char *make_region(struct task *t, size_t i, size_t rail, FILE *notes,
 	r = register_memory(t, fd, length, s, session, &region);
 	close(fd);
 	if (r == 0)
-		r = rdmareg_export(region, NULL, &ticket);
+		r = export_region(region, key, notes, &ticket);
 	if (r < 0) {
 		snprintf(error, SPEC_ERROR_BYTES, "%s", rdmareg_last_error());
 		error[strcspn(error, "\n")] = '\0';
 		if (region)
 			rdmareg_release(region);
-	} else {
-		fprintf(notes, "%s\t%llu\t%s\n", key, (unsigned long long)rdmareg_region_id(region),
-			ticket);
 	}
 	rdmareg_region_free(region);
 	return r < 0 ? NULL : ticket;

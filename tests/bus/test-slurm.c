@@ -18,7 +18,7 @@
 
 #define TIMES 21
 
-enum { PROLOG, STEP, USER, TASK, EPILOG, IDLE_EPILOG, HOOKS };
+enum { PROLOG, STEP, USER, TASK, LATER_TASK, EPILOG, IDLE_EPILOG, HOOKS };
 
 static const struct {
 	const char *name;
@@ -29,6 +29,7 @@ static const struct {
 	[STEP] = { "init_post_opt", "beginning of a step, with a limit of memory", 1 },
 	[USER] = { "user_init", "user_init", 0 },
 	[TASK] = { "task_init", "task_init, which neither slurmd nor slurmstepd waits for", 3 },
+	[LATER_TASK] = { "task_init", "task_init of a later step", 1 },
 	[EPILOG] = { "job_epilog", "epilog", 1 },
 	[IDLE_EPILOG] = { "job_epilog", "epilog of a job without regions", 2 },
 };
@@ -123,8 +124,8 @@ static struct traffic traffic(void)
 	}
 }
 
-/* A hook of step 0 of job @job, which says what it says in @said. Returns what it took. */
-static unsigned long long run(const char *hook, int job, const char *environment)
+/* A hook of a step of job @job, which says what it says in @said. Returns what it took. */
+static unsigned long long run(const char *hook, int job, int step, const char *environment)
 {
 	unsigned long long took;
 	char command[1024];
@@ -133,9 +134,9 @@ static unsigned long long run(const char *hook, int job, const char *environment
 	FILE *f;
 
 	check((size_t)snprintf(command, sizeof(command),
-			       "%s SLURMD_NODENAME=n1 PLAYED_MIB=100 '%s' '%s' %s 1 %d %u 0 1 0 "
+			       "%s SLURMD_NODENAME=n1 PLAYED_MIB=100 '%s' '%s' %s 1 %d %u %d 1 0 "
 			       "directory='%s/tickets' memory=100%% 2>&1",
-			       environment, played, plugin, hook, job, getuid(),
+			       environment, played, plugin, hook, job, getuid(), step,
 			       world.directory) < sizeof(command));
 	f = popen(command, "re");
 	check(f);
@@ -152,7 +153,7 @@ static void run_hook(int i, int job, const char *environment, size_t n)
 {
 	struct traffic t;
 
-	usec[i][n] = run(hooks[i].name, job, environment);
+	usec[i][n] = run(hooks[i].name, job, i == LATER_TASK, environment);
 	t = traffic();
 	if (n == 0)
 		printf("%s: its calls to rdmaregd %u, to the bus %u; rdmaregd's to the bus %u\n",
@@ -185,6 +186,9 @@ static void test_job(int job, size_t n)
 	run_hook(USER, job, asked, n);
 	run_hook(TASK, job, asked, n);
 	check(strstr(said, "RDMAREG_MISSING=0") && strstr(said, "RDMAREG_TICKETS=/"));
+	check(count_regions(admin) == 1);
+	(void)traffic();
+	run_hook(LATER_TASK, job, asked, n);
 	check(count_regions(admin) == 1);
 	(void)traffic();
 	run_hook(EPILOG, job, "", n);

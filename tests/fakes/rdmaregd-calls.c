@@ -160,7 +160,7 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	append(m, "ValidLength", "t",
 	       mock_regions[id].length < FILE_BYTES ? mock_regions[id].length : FILE_BYTES);
 	append(m, "Rkey", "u", 0x1234);
-	append(m, "Generation", "u", 1);
+	append(m, "Generation", "u", 1 + mock_regions[id].replaced);
 	append(m, "Address", "t", (uint64_t)0x7f0000000000);
 	append(m, "Detached", "b", mock_regions[id].detached);
 	append(m, "Uid", "u", mock_regions[id].uid);
@@ -736,7 +736,8 @@ static int on_region_call(sd_bus_message *m, void *userdata, sd_bus_error *error
 					 "there is no region %llu", (unsigned long long)id);
 	if (!strcmp(member, "Export")) {
 		snprintf(mock_regions[id].ticket, sizeof(mock_regions[id].ticket),
-			 "rdmareg://10.0.0.1:4791/%llu?%032d", (unsigned long long)id, 7);
+			 "rdmareg://10.0.0.1:4791/%llu?%032u", (unsigned long long)id,
+			 7 + mock_regions[id].replaced);
 		return sd_bus_reply_method_return(m, "s", mock_regions[id].ticket);
 	}
 	if (!strcmp(member, "AckRevocation")) {

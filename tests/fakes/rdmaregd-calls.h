@@ -19,6 +19,7 @@ struct mock_region {
 	char access[4], session[49], policy[8], ticket[64], joined[64], owner[64],
 		name[65]; /* owner: "" when detached; name: "": none */
 	uint32_t uid;
+	unsigned int replaced; /* its keeper, so many times */
 };
 
 extern struct mock_region mock_regions[REGIONS_MAX];

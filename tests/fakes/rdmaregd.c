@@ -100,7 +100,10 @@ static int on_tell(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		mock_busy = id;
 	else if (!strcmp(what, "slow"))
 		mock_regions[id].slow = true;
-	else if (!strcmp(what, "drop"))
+	else if (!strcmp(what, "replace")) {
+		mock_regions[id].replaced++;
+		*mock_regions[id].ticket = '\0';
+	} else if (!strcmp(what, "drop"))
 		mock_regions[id].exists = false;
 	else if (!strcmp(what, "populate"))
 		for (uint32_t i = 0; i < id; i++)

@@ -44,7 +44,8 @@ void mock_daemon_stop(pid_t pid);
  * "populate" N: make N detached regions. "ask" ID, "ask 5" ID, "settle" ID, "settle 5" ID, "gone"
  * ID, "change" ID, "vanish" ID: send that signal to the subscriber, to its owner and to who joined
  * it, with revocation 3 or the given one. "degrade" ID: change its mode, and say so; "restore" ID:
- * change it back. "bypass" ID: one more. "drop" ID: it is gone, which nobody is told. "fill" ID:
+ * change it back. "bypass" ID: one more. "drop" ID: it is gone, which nobody is told. "replace" ID: another keeper has it, with
+ * other keys and no ticket, which nobody is told. "fill" ID:
  * nobody may join it any more. "slow" ID: its release is answered only when a later one was.
  * "acked" ID: the last revocation acknowledged for it is returned; "joined" ID: 1 or 0; "revoked"
  * ID: the number of its Revoke, or 0. "calls": how many calls it was made by now is returned.

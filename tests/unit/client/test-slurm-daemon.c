@@ -252,6 +252,36 @@ static void test_rails(void)
 	unsetenv("PLAYED_MIB");
 }
 
+/* Another keeper has the regions: a later step's tickets are of that one, and as many as before. */
+static void test_replaced(void)
+{
+	struct rdmareg_region *region, *rail;
+	char before[4096], after[4096];
+
+	setenv("SPANK_RDMAREG", "rails", 1);
+	setenv("SLURM_RDMAREG", "/proc/self/exe,rails,required,name=model", 1);
+	hook("job_prolog", 52, "device=mlx5_0,mlx5_1");
+	strcpy(before, tickets(hook("task_init", 52, "device=mlx5_0,mlx5_1")));
+	assert(rdmareg_lookup_name(c, (uint32_t)-1, "slurm.52", "model", &region) == 0);
+	assert(rdmareg_lookup_name(c, (uint32_t)-1, "slurm.52.1", "model", &rail) == 0);
+	mock_tell("replace", (unsigned int)rdmareg_region_id(region));
+	strcpy(after, tickets(hook_of_step("task_init", 52, 1, "device=mlx5_0,mlx5_1")));
+	assert(tickets_in(before) == 2 && tickets_in(after) == 2 && !strchr(after, '#'));
+	assert(strcmp(before, after) &&
+	       !strcmp(strrchr(before, ' '), strrchr(after, ' '))); /* the rail's is as it was */
+	mock_tell("replace", (unsigned int)rdmareg_region_id(rail));
+	strcpy(before, tickets(hook_of_step("task_init", 52, 2, "device=mlx5_0,mlx5_1")));
+	assert(strcmp(strrchr(before, ' '), strrchr(after, ' ')) && !strchr(before, '#'));
+	strcpy(after, tickets(hook_of_step("task_init", 52, 3, "device=mlx5_0,mlx5_1")));
+	assert(!strcmp(before, after));
+	assert(regions_of("slurm.52") == 1 && regions_of("slurm.52.1") == 1);
+	hook("job_epilog", 52, "device=mlx5_0,mlx5_1");
+	rdmareg_region_free(region);
+	rdmareg_region_free(rail);
+	unsetenv("SPANK_RDMAREG");
+	unsetenv("SLURM_RDMAREG");
+}
+
 static void test_epilog(void)
 {
 	struct rdmareg_session_info info = { .size = sizeof(info) };
@@ -313,6 +343,7 @@ int main(int argc, char **argv)
 	test_memory();
 	test_names();
 	test_rails();
+	test_replaced();
 	test_epilog();
 	test_older_daemon();
 	rdmareg_close(c);
