@@ -80,6 +80,22 @@ static int is_over(int r, uint64_t end)
 	return r < 0 && exchange_clock() >= end;
 }
 
+/* The same; then the log names the sessions from @i on, and what they were to be asked for. */
+static int leave_out(int r, uint64_t end, uint32_t job, size_t i, size_t n, const char *doing)
+{
+	char session[JOB_SESSION_BYTES];
+
+	if (!is_over(r, end))
+		return 0;
+	for (; i < n; i++) {
+		job_session(session, job, i);
+		slurm_error(
+			"rdmareg: job %u: %s session %s: rdmaregd was not asked, because it did not answer in time",
+			job, doing, session);
+	}
+	return 1;
+}
+
 /* Sessions of a job: one, and with rails one for each device. */
 static size_t count_sessions(const struct settings *s, int rails)
 {
@@ -136,9 +152,10 @@ static void limit_memory(spank_t sp, const struct settings *s, size_t n_sessions
 		.work_timeout_usec = CREATE_LIMIT_SEC * USEC_PER_SEC,
 	};
 	struct rdmareg_session_limits limits = { .size = sizeof(limits) };
+	static const char limiting[] = "limiting the memory of";
 	char session[JOB_SESSION_BYTES];
 	struct rdmareg *bus = NULL;
-	uint64_t mib = 0;
+	uint64_t mib = 0, end;
 	uint32_t job;
 	uid_t uid;
 	size_t i;
@@ -153,13 +170,14 @@ static void limit_memory(spank_t sp, const struct settings *s, size_t n_sessions
 	if (limits.memory_bytes < SESSION_MEMORY_MIN)
 		limits.memory_bytes = SESSION_MEMORY_MIN;
 	r = rdmareg_open(&options, &bus);
-	for (i = 0; i < n_sessions; i++) {
+	end = exchange_clock() + CREATE_LIMIT_SEC * USEC_PER_SEC;
+	for (i = 0; i < n_sessions && !leave_out(r, end, job, i, n_sessions, limiting); i++) {
 		job_session(session, job, i);
 		if (bus)
 			r = rdmareg_session_set_limits(bus, uid, session, &limits);
 		if (r < 0 && r != -ENXIO)
-			slurm_error("rdmareg: job %u: limiting the memory of session %s: %s", job,
-				    session, rdmareg_last_error());
+			slurm_error("rdmareg: job %u: %s session %s: %s", job, limiting, session,
+				    rdmareg_last_error());
 	}
 	rdmareg_close(bus);
 }
