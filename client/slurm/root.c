@@ -74,18 +74,15 @@ static int create_session(struct rdmareg *bus, uint32_t uid, uint32_t job, size_
 	return r;
 }
 
-/* Who did not answer in time is not asked for the other rails. */
-static int is_over(int r, uint64_t end)
-{
-	return r < 0 && exchange_clock() >= end;
-}
-
-/* The same; then the log names the sessions from @i on, and what they were to be asked for. */
+/*
+ * Who did not answer in time is not asked for the other rails: then the log names their sessions,
+ * from @i on, and what was to be done about them.
+ */
 static int leave_out(int r, uint64_t end, uint32_t job, size_t i, size_t n, const char *doing)
 {
 	char session[JOB_SESSION_BYTES];
 
-	if (!is_over(r, end))
+	if (r >= 0 || exchange_clock() < end)
 		return 0;
 	for (; i < n; i++) {
 		job_session(session, job, i);
@@ -134,7 +131,7 @@ void root_begin_job(spank_t sp, int argc, char **argv)
 	if (rdmareg_open(&options, &bus) < 0)
 		bus = NULL;
 	end = exchange_clock() + CREATE_LIMIT_SEC * USEC_PER_SEC;
-	for (i = 0; i < n && !is_over(r, end); i++)
+	for (i = 0; i < n && !leave_out(r, end, job, i, n, "creating"); i++)
 		r = create_session(bus, uid, job, i, &settings, end);
 	rdmareg_close(bus);
 }
@@ -316,7 +313,7 @@ static void release_job(const struct settings *s, uint32_t uid, uint32_t job)
 	size_t n = count_sessions(s, 1), i;
 	int r = rdmareg_open(&options, &bus);
 
-	for (i = 0; i < n && (!i || !is_over(r, end)); i++) {
+	for (i = 0; i < n && (!i || !leave_out(r, end, job, i, n, "releasing")); i++) {
 		if (bus)
 			r = release_session(bus, s, uid, job, i, end);
 		job_session(session, job, i);

@@ -50,12 +50,13 @@ static void end_hook(FILE *f, int job, const char *doing)
 			 doing, job, rail);
 		assert(strstr(said, line));
 	}
-	assert(!strstr(said, ".3:"));
+	snprintf(line, sizeof(line), "session slurm.%d.3", job);
+	assert(!strstr(said, line));
 }
 
 int main(int argc, char **argv)
 {
-	FILE *step;
+	FILE *prolog, *step, *epilog;
 	pid_t mock;
 
 	assert(argc == 3);
@@ -68,10 +69,15 @@ int main(int argc, char **argv)
 	setenv("PLAYED_MIB", "100", 1);
 	setenv("SPANK_RDMAREG", "rails", 1);
 	setenv("SLURM_RDMAREG", "/proc/self/exe,rails", 1);
-	pclose(begin_hook("job_prolog", 1));
+	for (int job = 1; job <= 2; job++)
+		pclose(begin_hook("job_prolog", job));
 	assert(kill(mock, SIGSTOP) == 0);
+	prolog = begin_hook("job_prolog", 3);
 	step = begin_hook("init_post_opt", 1);
+	epilog = begin_hook("job_epilog", 2);
+	end_hook(prolog, 3, "creating");
 	end_hook(step, 1, "limiting the memory of");
+	end_hook(epilog, 2, "releasing");
 	mock_daemon_stop(mock);
 	mock_bus_stop();
 	return 0;
