@@ -231,6 +231,8 @@ void app_step_of(struct app *a, struct region *r, const struct region_event *e, 
 		if (!carry_out(a, r, entry, &effects.item[i]))
 			return;
 	app_measure(a, r, entry);
+	if (e->type == REGION_RELEASE_WANTED && app_move_awaits(entry))
+		app_step_plain(a, r, REGION_RELEASED); /* nobody has it */
 }
 
 void app_step(struct app *a, struct region *r, const struct region_event *e)

@@ -374,6 +374,8 @@ bool app_move_is_releasing(const struct region *r, const struct region_entry *e)
 bool app_move_released(struct app *a, struct region *r, struct region_entry *e);
 /* True: likewise, and who waits for all of them is told. */
 bool app_move_is_late(struct region_entry *e);
+/* No keeper has it, and none is asked for it yet. */
+bool app_move_awaits(const struct region_entry *e);
 /* The other keeper has answered; 0: it has the region. */
 void app_move_ended(struct region_entry *e, int error, const char *text);
 /* It ends. */

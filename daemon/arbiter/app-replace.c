@@ -38,7 +38,7 @@ struct move {
 	struct replacement *of;
 	int fd;	      /* -1: not given yet */
 	bool awaits;  /* its keeper has let go of it, and others of that hold the port */
-	bool is_late; /* it was counted */
+	bool is_late; /* its keeper has not let go of it in time */
 	LIST_ENTRY(move) moves;
 };
 
@@ -54,7 +54,7 @@ struct replacement {
 	uint64_t grace_usec;
 	uint64_t after; /* regions up to this one were begun */
 	uint32_t under_way;
-	uint32_t moved, failed, late;
+	uint32_t moved, failed;
 	struct failure why; /* the first that failed */
 	bool ready;	    /* another keeper of the tenant is there to take them */
 	bool going_on;
@@ -80,15 +80,34 @@ static void answer(struct replacement *p)
 	p->call = NULL;
 	if (!call)
 		return;
-	if (!p->failed && !p->late) {
+	if (!p->failed && !p->under_way) {
 		call_reply_count(call, p->moved);
 		return;
 	}
 	failure_set(&f, p->failed ? RDMAREG_ERROR_FAILED : RDMAREG_ERROR_TIMEOUT,
 		    "replacing keeper %s: %" PRIu32 " regions were made anew, %" PRIu32
 		    " were not%s%.300s; the journal of rdmaregd names them",
-		    p->name, p->moved, p->failed + p->late, *p->why.text ? ": " : "", p->why.text);
+		    p->name, p->moved, p->failed + p->under_way, *p->why.text ? ": " : "",
+		    p->why.text);
 	call_fail(call, &f);
+}
+
+/*
+ * The keeper is late with all that it still has: that may be never, and what awaits the others waits
+ * as long.
+ */
+static void answer_if_stuck(struct replacement *p)
+{
+	const struct move *m;
+	bool any = false;
+
+	LIST_FOREACH(m, &p->moves, moves) {
+		if (!m->is_late && !m->awaits)
+			return;
+		any = any || m->is_late;
+	}
+	if (any)
+		answer(p);
 }
 
 static void free_replacement(struct replacement *p)
@@ -118,7 +137,6 @@ static void end_move(struct move *m)
 	offload_close(p->app->offload, m->fd, p->uid);
 	LIST_REMOVE(m, moves);
 	p->under_way--;
-	p->late -= m->is_late;
 	free(m);
 }
 
@@ -224,6 +242,7 @@ static void let_go(struct app *a, struct region *r, struct region_entry *e)
 	app_forget_record(e);
 	region_text_set(&e->text.ticket, "", 0);
 	e->move->awaits = true;
+	e->move->is_late = false;
 	app_step_plain(a, r, REGION_REPLACED);
 	app_view(a, r, &v);
 	bus_tell_changed(a->bus, &v, BUS_CHANGED_TICKET);
@@ -242,7 +261,7 @@ bool app_move_released(struct app *a, struct region *r, struct region_entry *e)
 	if (!app_move_is_releasing(r, e))
 		return false;
 	let_go(a, r, e);
-	begin_all_waiting(a, p);
+	go_on(p);
 	return true;
 }
 
@@ -253,12 +272,15 @@ bool app_move_is_late(struct region_entry *e)
 	if (!p || e->move->is_late)
 		return p;
 	e->move->is_late = true;
-	p->late++;
 	log_warning("keeper %s is replaced: it has not released region %" PRIu64 " in time",
 		    p->name, e->id);
-	if (p->late == p->under_way)
-		answer(p);
+	answer_if_stuck(p);
 	return true;
+}
+
+bool app_move_awaits(const struct region_entry *e)
+{
+	return e->move && e->move->awaits;
 }
 
 static struct region_entry *find_waiting(struct proxy *k)
@@ -455,6 +477,7 @@ static void go_on(struct replacement *p)
 	if (p->going_on || !p->ready)
 		return;
 	p->going_on = true;
+	begin_all_waiting(a, p);
 	while (p->keeper && count_moves(a) < MOVES_MAX && (e = next_of(a, p->keeper, p->after))) {
 		p->after = e->id;
 		if (e->move || registry_find(a->registry, e->id)->close_wanted)
@@ -464,8 +487,7 @@ static void go_on(struct replacement *p)
 			note_failure(p, e->id, error, proxy_trouble(p->keeper));
 	}
 	p->going_on = false;
-	if (p->under_way && p->under_way == p->late)
-		answer(p);
+	answer_if_stuck(p);
 	if (p->under_way || (p->keeper && next_of(a, p->keeper, p->after)))
 		return;
 	metrics_count(a->metrics, METRIC_REPLACEMENTS,

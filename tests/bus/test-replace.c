@@ -315,6 +315,59 @@ static void test_port(void)
 	close(fd);
 }
 
+static bool has_state(uint64_t id, const char *state)
+{
+	char text[32];
+
+	get_property(bus, id, "State", text, sizeof(text));
+	return !strcmp(text, state);
+}
+
+/*
+ * Where one has let go and waits for the port, and the keeper stands still before the other one is:
+ * who waits for that is told, and what no keeper has can be released at once.
+ */
+static void test_port_stopped(void)
+{
+	int fd = make_memfd((size_t)2 * PAGE);
+	struct reply free, held, kept, r;
+	struct later l;
+	struct keeper k;
+
+	forget_signals(bus);
+	check(register_region(bus, fd, 0, 0, "rw", &free, 2, "session", "s", "still", "detached",
+			      "b", 1));
+	check(register_region(bus, fd, 0, 0, "rw", &kept, 2, "session", "s", "still", "detached",
+			      "b", 1));
+	check(register_region(bus, fd, 0, PAGE, "rw", &held, 2, "session", "s", "still",
+			      "grace_usec", "t", UINT64_C(4000000)));
+	check(find_named(name_of("still", 1), &k));
+	send_later(bus, new_replace(bus, name_of("still", 1), 4000000), &l);
+	await_request(bus, "administrator");
+	until(has_state(free.id, "registering") && has_state(kept.id, "registering"));
+	check(kill((pid_t)k.pid, SIGSTOP) == 0);
+	check(call_region(bus, free.id, "Release", &r));
+	check(!region_exists(bus, free.id));
+	await_answer(bus, &l);
+	expect_error(&l.reply, "Timeout", "0 regions were made anew, 2 were not");
+	check(kill((pid_t)k.pid, SIGCONT) == 0);
+	until(has_state(held.id, "live") && has_state(kept.id, "live"));
+	check(find_named(name_of("still", 2), &k) && k.regions == 2);
+
+	/* the last that has the port is released, rather than moved: the others go on */
+	forget_signals(bus);
+	send_later(bus, new_replace(bus, name_of("still", 2), 4000000), &l);
+	await_request(bus, "administrator");
+	until(has_state(kept.id, "registering"));
+	check(call_region(bus, held.id, "Release", &r));
+	await_answer(bus, &l);
+	check_text(l.reply.error, "");
+	check(l.reply.number == 1);
+	check(call_region(bus, kept.id, "Release", &r));
+	until(!find_keeper(bus, 0, &k, 0));
+	close(fd);
+}
+
 /* A daemon of another version drives the keepers that are there, and so does the one before again. */
 static void test_upgraded(void)
 {
@@ -361,6 +414,7 @@ int main(void)
 	test_late();
 	test_refused();
 	test_port();
+	test_port_stopped();
 	test_upgraded();
 	disconnect(bus);
 	world_end(&world);
