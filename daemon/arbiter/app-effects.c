@@ -184,9 +184,6 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e,
 			reply_release(e);
 		break;
 	case REGION_SEND_RELEASE:
-		app_work_out_mode(a, r, e); /* it refuses nothing any more */
-		if (r->policy == POLICY_HOLD && e->announced)
-			bus_tell_changed(a->bus, &v, BUS_CHANGED_ARBITRATION);
 		ask_keeper(a, e, KEEPER_RELEASE, f);
 		break;
 	case REGION_SEND_CONSENT:
@@ -214,11 +211,21 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e,
 	return true;
 }
 
+/* Its end is wanted from now on, whatever its keeper is at: it refuses nothing any more. */
+static void stop_refusing(struct app *a, struct region *r, struct region_entry *e)
+{
+	if (e->announced)
+		app_mode_changed(a, r, e);
+	else
+		app_work_out_mode(a, r, e);
+}
+
 void app_step_of(struct app *a, struct region *r, const struct region_event *e, struct of_holder of)
 {
 	struct region_entry *entry = region_table_find(a->table, r->id);
 	struct history_moment before;
 	struct region_effects effects;
+	bool was_wanted = r->close_wanted;
 	uint8_t was = r->state;
 
 	app_measure_event(a, r, entry, e);
@@ -227,6 +234,8 @@ void app_step_of(struct app *a, struct region *r, const struct region_event *e, 
 	PROBE(region__step, r->id, e->type, was, r->state, r->revocation);
 	app_history_note(a, r, entry, e, of, &before, &effects);
 	app_measure_effects(a, r, entry, &effects);
+	if (r->close_wanted && !was_wanted && r->policy == POLICY_HOLD)
+		stop_refusing(a, r, entry);
 	for (size_t i = 0; i < effects.n; i++)
 		if (!carry_out(a, r, entry, &effects.item[i]))
 			return;

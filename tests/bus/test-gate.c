@@ -163,13 +163,15 @@ static void test_ours(int fd)
  */
 static void test_still(int fd)
 {
-	unsigned int changes = count_events("change refuses 0");
+	unsigned int changes, unmarks;
 	struct later release;
 	struct reply held;
 	struct keeper k;
 
 	check(register_region(owner, fd, 0, 4 * MIB, "rw", &held, 2, "policy", "s", "hold",
 			      "session", "s", "still"));
+	changes = count_events("change refuses 0"); /* whatever came before its mark is there */
+	unmarks = count_events("unmark");
 	check(has_property(held.id, "Refuses", "1"));
 	check(find_keeper(owner, 0, &k, 1, "session", "s", "still"));
 	check(kill((pid_t)k.pid, SIGSTOP) == 0);
@@ -183,6 +185,42 @@ static void test_still(int fd)
 	await_answer(owner, &release);
 	check_text(release.reply.error, "");
 	check(!is_answered_with(9000, ETXTBSY));
+	until(count_events("unmark") == unmarks + 1);
+}
+
+/* The same while it is made anew in a keeper that stands still. */
+static void test_still_anew(int fd)
+{
+	sd_bus *holder = connect_client(&world), *admin = connect_client(&world);
+	struct later replace, release;
+	struct keeper former, other;
+	struct reply held;
+	sd_bus_message *m;
+
+	check(register_region(holder, fd, 0, 4 * MIB, "rw", &held, 4, "policy", "s", "hold",
+			      "session", "s", "anew", "detached", "b", 1, "grace_usec", "t",
+			      UINT64_C(10000000)));
+	check(find_keeper(owner, 0, &former, 1, "session", "s", "anew"));
+	m = new_manager_call(admin, "ReplaceKeeper");
+	check(sd_bus_message_append(m, "s", former.keeper) >= 0);
+	add_options(m, 1, "grace_usec", "t", UINT64_C(10000000));
+	send_later(admin, m, &replace);
+	until(has_property(held.id, "State", "draining"));
+	check(find_keeper(owner, 0, &other, 1, "session", "s", "anew"));
+	if (other.pid == former.pid)
+		check(find_keeper(owner, 1, &other, 1, "session", "s", "anew"));
+	check(kill((pid_t)other.pid, SIGSTOP) == 0);
+	disconnect(holder);
+	until(has_property(held.id, "State", "registering"));
+	check(has_property(held.id, "Refuses", "1"));
+	send_later(owner, new_region_call(owner, held.id, "Release"), &release);
+	check(has_property(held.id, "Refuses", "0"));
+	check(!is_answered(owner, &release));
+	check(kill((pid_t)other.pid, SIGCONT) == 0);
+	await_answer(owner, &release);
+	check_text(release.reply.error, "");
+	await_answer(admin, &replace);
+	disconnect(admin);
 }
 
 static void test_claim(int fd, uint64_t *ret_id)
@@ -467,6 +505,7 @@ int main(void)
 	test_untold(fd);
 	test_beside(fd);
 	test_still(fd);
+	test_still_anew(fd);
 	test_foreign(fd);
 	close(fd);
 	disconnect(owner);
