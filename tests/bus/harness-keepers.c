@@ -97,3 +97,11 @@ bool find_keeper(sd_bus *b, size_t n, struct keeper *ret, int n_options, ...)
 	sd_bus_message_unref(answer);
 	return found;
 }
+
+pid_t session_keeper(sd_bus *b, const char *session)
+{
+	struct keeper k;
+
+	check(find_keeper(b, 0, &k, 1, "session", "s", session));
+	return (pid_t)k.pid;
+}

@@ -228,6 +228,8 @@ struct keeper {
  * test.
  */
 bool find_keeper(sd_bus *b, size_t n, struct keeper *ret, int n_options, ...);
+/* The process of a session's keeper, which is there. */
+pid_t session_keeper(sd_bus *b, const char *session);
 
 /* A file of @size in the world's directory, open as @flags, unlinked already. */
 int make_file(const struct world *w, size_t size, int flags);

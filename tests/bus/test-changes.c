@@ -42,20 +42,9 @@ static void await_taken(sd_bus *b, uint64_t id, const struct later *last)
 	check(region_exists(b, id) && still_waits(b, last));
 }
 
-static pid_t keeper_of(const char *session)
-{
-	struct keeper k;
-
-	for (size_t n = 0; find_keeper(owner, n, &k, 0); n++)
-		if (!strcmp(k.session, session))
-			return (pid_t)k.pid;
-	check(!"a keeper");
-	return 0;
-}
-
 static pid_t stop_keeper(const char *session)
 {
-	pid_t pid = keeper_of(session);
+	pid_t pid = session_keeper(owner, session);
 
 	check(kill(pid, SIGSTOP) == 0);
 	return pid;

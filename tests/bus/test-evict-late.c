@@ -11,17 +11,6 @@
 static struct world world;
 static sd_bus *bus;
 
-static pid_t keeper_of(const char *session)
-{
-	struct keeper k;
-
-	for (size_t n = 0; find_keeper(bus, n, &k, 0); n++)
-		if (!strcmp(k.session, session))
-			return (pid_t)k.pid;
-	check(!"a keeper");
-	return 0;
-}
-
 static void register_in(const char *session, int fd, struct reply *ret)
 {
 	check(register_region(bus, fd, 0, 0, "r", ret, 2, "session", "s", session, "detached", "b",
@@ -52,8 +41,8 @@ int main(void)
 	fd = make_memfd(4096);
 	register_in("late", fd, &late);
 	register_in("slow", fd, &slow);
-	keepers[0] = keeper_of("late");
-	keepers[1] = keeper_of("slow");
+	keepers[0] = session_keeper(bus, "late");
+	keepers[1] = session_keeper(bus, "slow");
 	check(kill(keepers[0], SIGSTOP) == 0);
 	world_end_daemon(&world, SIGKILL);
 	world_start_daemon(&world);
