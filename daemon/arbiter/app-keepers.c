@@ -285,6 +285,8 @@ static const char *release_answered(struct app *a, struct proxy *k, const struct
 	if (!n->message)
 		/* its answer is still to come, or the keeper is gone, and that ends it */
 		return NULL;
+	if (!r && proxy_note(k)->unknown)
+		proxy_note(k)->unknown--;
 	if (n->error && n->error != -ENOENT) {
 		if (r) /* when it can be talked to again; whoever waits hears now that it is late */
 			ask_for_release(k, n->region);

@@ -17,14 +17,13 @@
 #include "arbiter/app-internal.h"
 #include "util/log.h"
 
-#define UNKNOWN_MAX 1024 /* in one list; each costs a request */
+#define UNKNOWN_MAX 1024 /* at a time; each costs a request */
 
 void app_list_begins(void *userdata, struct proxy *k)
 {
 	struct region_entry *e;
 	struct app *a = userdata;
 
-	proxy_note(k)->unknown = 0;
 	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper) {
 		e->listed = false;
 		/*
@@ -68,11 +67,16 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 	return NULL;
 }
 
-/* Nobody knows it: whoever wanted it was told that it could not be had. */
+/*
+ * Nobody knows it: whoever wanted it was told that it could not be had. Lists have it until the
+ * keeper has answered.
+ */
 static const char *release(struct proxy *k, uint64_t id)
 {
 	const struct keeper_message m = { .type = KEEPER_RELEASE, .region = id };
 
+	if (proxy_is_releasing(k, id))
+		return NULL;
 	if (++proxy_note(k)->unknown > UNKNOWN_MAX)
 		return "one region after the other that was never given to it";
 	log_info("region %" PRIu64 ": keeper %s has it, and nobody was given it: released", id,

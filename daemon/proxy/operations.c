@@ -84,6 +84,16 @@ uint32_t proxy_asked(const struct proxy *k)
 	return k->asked;
 }
 
+bool proxy_is_releasing(const struct proxy *k, uint64_t region)
+{
+	const struct operation *o;
+
+	TAILQ_FOREACH(o, &k->operations, operations)
+		if (o->message.type == KEEPER_RELEASE && o->message.region == region)
+			return true;
+	return false;
+}
+
 int proxy_request(struct proxy *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
 		  void *context)
 {

@@ -192,7 +192,7 @@ struct proxy_note {
 	uint32_t dropped; /* claims that were not believed */
 	/* all that a foreign one holds is known, from its record or from before */
 	bool from_record;
-	uint32_t unknown; /* regions in the list that is under way */
+	uint32_t unknown; /* regions that it was asked to release, since nobody knows them */
 	/*
 	 * it has listed everything once: what it lists from now on and we do not know is none of
 	 * ours
@@ -278,7 +278,9 @@ uint32_t pool_count_in(const struct pool *ks, enum keeper_state state);
  */
 int proxy_request(struct proxy *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
 		  void *context);
-/* The same, and with which number, by which KEEPER_CANCEL names it. */
+/* It was asked to release that region, and has not answered. It looks at all that it was asked. */
+bool proxy_is_releasing(const struct proxy *k, uint64_t region);
+/* The same as proxy_request(), and with which number, by which KEEPER_CANCEL names it. */
 int proxy_request_number(struct proxy *k, const struct keeper_message *m, int fd,
 			 uint64_t extra_msec, void *context, uint64_t *ret_number);
 

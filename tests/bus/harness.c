@@ -408,19 +408,24 @@ int world_ctl(const struct world *w, const char *arguments, char *out, size_t si
 	return WEXITSTATUS(r);
 }
 
-bool world_log_contains(const struct world *w, const char *text)
+unsigned int world_log_count(const struct world *w, const char *text)
 {
 	char path[256], line[2048];
-	bool found = false;
+	unsigned int n = 0;
 	FILE *f;
 
 	path_in(w, "log", path);
 	f = fopen(path, "re");
 	check(f);
-	while (!found && fgets(line, sizeof(line), f))
-		found = strstr(line, text);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, text) != NULL;
 	fclose(f);
-	return found;
+	return n;
+}
+
+bool world_log_contains(const struct world *w, const char *text)
+{
+	return world_log_count(w, text) > 0;
 }
 
 void world_tell_keeper(const struct world *w, uid_t uid, const char *session, const char *format,

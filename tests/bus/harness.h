@@ -71,6 +71,8 @@ void world_add_gate(struct world *w);
 void world_start_daemon(struct world *w);
 /* Sends @signal, waits for the end, and returns the wait status. */
 int world_end_daemon(struct world *w, int signal);
+/* Lines that contain it. */
+unsigned int world_log_count(const struct world *w, const char *text);
 bool world_log_contains(const struct world *w, const char *text);
 /* rdmaregctl on this bus: its exit status, and what it wrote to either output. */
 int world_ctl(const struct world *w, const char *arguments, char *out, size_t size);

@@ -209,6 +209,24 @@ static void test_release(void)
 }
 
 /*
+ * A keeper that has regions of nobody is asked to release each once, however often it lists them
+ * and does not answer: or each connection cost the daemon memory.
+ */
+static void test_unknown(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r, ignored;
+
+	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "bad-unknown"));
+	until(world_log_count(&world, "/bad-unknown: ready") == 3);
+	until(world_log_contains(&world, "/bad-unknown has it, and nobody was given it"));
+	check(call_region(bus, r.id, "Release", &ignored)); /* the list before was read */
+	check(world_log_count(&world, "/bad-unknown has it, and nobody was given it") == 3);
+	close(fd);
+	expect_bystander();
+}
+
+/*
  * A good keeper is killed: its regions are lost, which owner and subscribers are told, and the next
  * registration works.
  */
@@ -552,6 +570,7 @@ int main(void)
 	test_text();
 	test_counters();
 	test_release();
+	test_unknown();
 	test_killed();
 	test_strange();
 	test_claimant();

@@ -168,6 +168,18 @@ static void tell_lies(const struct keeper_message *q)
 	claim.region = before;
 }
 
+/* Regions that nobody was given, the same each time. */
+static void list_unknown(const struct keeper_message *q)
+{
+	struct keeper_message m = claim;
+
+	m.operation = q->operation;
+	for (unsigned int i = 1; i <= 3; i++) {
+		m.region = (UINT64_C(1) << 40) + i;
+		say(&m);
+	}
+}
+
 static void list(const struct keeper_message *q)
 {
 	struct keeper_message m = { .type = KEEPER_REGION, .operation = q->operation, .region = 1 };
@@ -178,6 +190,8 @@ static void list(const struct keeper_message *q)
 	}
 	if (claim.region)
 		tell_lies(q);
+	if (claim.region && is("bad-unknown"))
+		list_unknown(q);
 	done(q, 0);
 }
 
@@ -295,6 +309,8 @@ static void register_region(const struct keeper_message *q)
 	say_bytes(&m, keeper_packet_size(m.type), is("bad-descriptor") ? 0 : -1);
 	if (is("bad-twice"))
 		say(&m);
+	if (is("bad-unknown"))
+		say(&(struct keeper_message){ .type = KEEPER_RESYNC });
 	if (is("bad-foreign") || is("lie-once"))
 		say(&event);
 	if (is("bad-counts"))
@@ -383,11 +399,19 @@ static bool answer(const struct keeper_message *q)
 		break;
 	case KEEPER_LIST:
 		list(q);
+		if (is("bad-unknown") && claim.region) {
+			static unsigned int parted;
+
+			parts = parted++ < 2;
+			return !parts;
+		}
 		break;
 	case KEEPER_REGISTER:
 		register_region(q);
 		break;
 	case KEEPER_RELEASE:
+		if (is("bad-unknown") && q->region >> 40)
+			break;
 		if (q->region == claim.region || lies_about_number())
 			claim.region = 0;
 		if (is("bad-mute") && !has_parted) {
