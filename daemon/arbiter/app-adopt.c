@@ -52,15 +52,13 @@ static struct client *find_owner(struct app *a, struct proxy *k, const char *mar
  */
 static const char *drop_claim(struct proxy *k, uint64_t id, const char *why)
 {
-	const struct keeper_message m = { .type = KEEPER_RELEASE, .region = id };
-
 	if (++proxy_note(k)->dropped > CLAIM_DROPPED_MAX)
 		return "one region after the other that was never given to it";
 	if (proxy_note(k)->dropped == 1)
 		log_error("keeper %s: it claims region %" PRIu64
 			  ", %s: not believed, like others of the kind",
 			  proxy_name(k), id, why);
-	return proxy_request(k, &m, -1, 0, NULL) < 0 ? "more than there is memory for" : NULL;
+	return app_ask_for_release(k, id) < 0 ? "more than there is memory for" : NULL;
 }
 
 static bool is_same(const struct record_region *g, const struct keeper_region *info)

@@ -265,16 +265,15 @@ struct given_file {
 	void *context;
 };
 
-static app_gated_t on_regated;
-
 static void on_looked(struct app *a, void *context, const struct file_facts *facts, int *fd)
 {
 	_cleanup_(freep) struct given_file *g = context;
 	struct region *r = registry_find(a->registry, g->region);
 	struct region_entry *e = region_table_find(a->table, g->region);
-	bool unwanted = r && g->done == on_regated && !app_wants_gate(e); /* by now */
+	/* it is for a change, or still wanted by now */
+	bool wanted = r && (g->context || app_wants_gate(e));
 
-	if (!r || unwanted || !file_given(a, r, e, facts, *fd, g->done, g->drop, g->context))
+	if (!wanted || !file_given(a, r, e, facts, *fd, g->done, g->drop, g->context))
 		g->done(a, g->region, g->context);
 }
 

@@ -65,7 +65,7 @@ static void on_looked(struct app *a, void *context, const struct file_facts *fac
 	}
 	if (!r || is_former)
 		failure_from_errno(&f, "importing the region", r ? -EBUSY : -ENOENT,
-				   r ? "another keeper has the region by now" : "");
+				   r ? APP_ANOTHER_KEEPER : "");
 	else
 		failure_set(&f, RDMAREG_ERROR_FAILED,
 			    "importing region %" PRIu64

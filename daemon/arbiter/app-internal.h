@@ -317,6 +317,10 @@ const struct history *app_history(void *userdata);
 
 extern const struct bus_handlers app_bus_handlers;
 extern const struct pool_handlers app_keepers_handlers;
+/* Of a region that nobody waits for. 0, or as proxy_request(). */
+int app_ask_for_release(struct proxy *k, uint64_t region);
+/* Why what a keeper did that is replaced is of no use. */
+#define APP_ANOTHER_KEEPER "another keeper has the region by now"
 
 /* --- app-info.c */
 
@@ -673,8 +677,8 @@ int app_ask_for_file(struct region_entry *e, void *context);
 void app_regate(struct app *a, struct region_entry *e);
 void app_regate_answered(struct app *a, const struct answer *n);
 /*
- * As app_gate(), when it is known what @fd is: taken over. @done is called in any case. -ENOMEM:
- * nothing is called.
+ * As app_gate(), when it is known what @fd is: taken over. @context NULL: it is marked as it was
+ * before, if that is still wanted then. @done is called in any case. -ENOMEM: nothing is called.
  */
 int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *done,
 		  void (*drop)(void *context), void *context);

@@ -230,11 +230,11 @@ static void end_registration(struct app *a, struct region *r, struct region_entr
 	app_step(a, r, &event);
 }
 
-static void ask_for_release(struct proxy *k, uint64_t region)
+int app_ask_for_release(struct proxy *k, uint64_t region)
 {
 	const struct keeper_message m = { .type = KEEPER_RELEASE, .region = region };
 
-	proxy_request(k, &m, -1, 0, NULL);
+	return proxy_request(k, &m, -1, 0, NULL);
 }
 
 static const char *register_answered(struct app *a, struct proxy *k, const struct answer *n)
@@ -246,7 +246,7 @@ static const char *register_answered(struct app *a, struct proxy *k, const struc
 
 	/* it may have been made, and nobody knows it any more: so it must not live on there */
 	if ((!r && n->message && !n->error) || n->error == -ENOTCONN)
-		ask_for_release(k, n->region);
+		app_ask_for_release(k, n->region);
 	if (r && n->error)
 		end_registration(a, r, e, n->error, n->text);
 	if (!r || n->error)
@@ -289,7 +289,7 @@ static const char *release_answered(struct app *a, struct proxy *k, const struct
 		proxy_note(k)->unknown--;
 	if (n->error && n->error != -ENOENT) {
 		if (r) /* when it can be talked to again; whoever waits hears now that it is late */
-			ask_for_release(k, n->region);
+			app_ask_for_release(k, n->region);
 		return "it cannot release a region";
 	}
 	if (r && !app_move_released(a, r, region_table_find(a->table, n->region)))
@@ -337,7 +337,7 @@ static struct answer judge(const struct app *a, const struct proxy *k, const str
 	    (region_table_find(a->table, r->id)->keeper == k && r->state != REGION_REGISTERING))
 		return judged;
 	judged.error = -EBUSY;
-	judged.text = "another keeper has the region by now";
+	judged.text = APP_ANOTHER_KEEPER;
 	return judged;
 }
 

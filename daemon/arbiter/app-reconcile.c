@@ -73,15 +73,13 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
  */
 static const char *release(struct proxy *k, uint64_t id)
 {
-	const struct keeper_message m = { .type = KEEPER_RELEASE, .region = id };
-
 	if (proxy_is_releasing(k, id))
 		return NULL;
 	if (++proxy_note(k)->unknown > UNKNOWN_MAX)
 		return "one region after the other that was never given to it";
 	log_info("region %" PRIu64 ": keeper %s has it, and nobody was given it: released", id,
 		 proxy_name(k));
-	return proxy_request(k, &m, -1, 0, NULL) < 0 ? "more than there is memory for" : NULL;
+	return app_ask_for_release(k, id) < 0 ? "more than there is memory for" : NULL;
 }
 
 const char *app_listed(void *userdata, struct proxy *k, const struct keeper_message *m)
